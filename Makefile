@@ -1,0 +1,68 @@
+# One word for each thing that is done here. `make` alone lists them.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check lint types imports format lock clean chromium
+
+export PIP_ROOT_USER_ACTION = ignore
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+
+help: ## list the verbs
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+setup: $(READY) ## make .venv with the locked packages and Pipemend itself
+
+# pip stays outside the environment, so a Python without venv's ensurepip is enough.
+$(READY): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Pipemend needs Python 3.11 or later; say which: make setup PYTHON=python3.12")'
+	@echo "Installing the locked packages into $(VENV) (about a minute)"
+	@$(BIN)/python -c '' 2>/dev/null || $(PYTHON) -m venv --clear --without-pip $(VENV)
+	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --require-hashes -r requirements/dev.txt
+	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --no-index --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup ## break a handful of pipelines and watch them being mended
+	@$(BIN)/pipemend demo
+
+test: setup chromium ## run every test
+	@$(BIN)/pytest
+
+check: lint types imports test ## all that must hold before a change lands
+
+lint: setup ## ruff: rules and format
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+
+types: setup ## mypy
+	@$(BIN)/mypy
+
+imports: setup ## the layers, and who may know whom
+	@$(BIN)/lint-imports
+
+format: setup ## let ruff put things right
+	@$(BIN)/ruff check --fix --exit-zero
+	@$(BIN)/ruff format
+
+# Newer versions: make lock UPGRADE=1
+lock: setup ## write requirements/*.txt anew
+	$(COMPILE) $(if $(UPGRADE),--upgrade) -o requirements/dev.txt pyproject.toml requirements/dev.in
+	$(COMPILE) -c requirements/dev.txt -o requirements/run.txt pyproject.toml
+
+clean: ## take away .venv and what tools left behind
+	rm -rf $(VENV) build dist test-results .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Browser tests want Debian's Chromium. Nothing fails without it: they are skipped.
+chromium:
+	@if command -v chromium >/dev/null || command -v google-chrome >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing Chromium for the browser tests"; \
+		export DEBIAN_FRONTEND=noninteractive; \
+		{ apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium fonts-noto-color-emoji; } >/dev/null 2>&1 </dev/null \
+		|| echo "Chromium could not be installed: browser tests are skipped"; \
+	else echo "Browser tests are skipped, Chromium is missing: apt install chromium fonts-noto-color-emoji"; fi

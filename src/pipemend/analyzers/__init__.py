@@ -1,0 +1,1 @@
+"""Who explains failures."""

@@ -1,0 +1,1 @@
+"""How the outside is called, shared by the plug-ins."""

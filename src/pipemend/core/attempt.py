@@ -1,0 +1,122 @@
+"""An attempt: one try of a remediation, numbered from 1. States, and the moves between them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from pipemend.core.run import Rerun, RunRef
+
+
+class AttemptStatus(StrEnum):
+    WAITING = "waiting"
+    STARTING = "starting"
+    UNKNOWN = "unknown"
+    IN_PROGRESS = "in_progress"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    TIMED_OUT = "timed_out"
+
+    @property
+    def ended(self) -> bool:
+        return not MOVES[self] or self is AttemptStatus.TIMED_OUT
+
+
+A = AttemptStatus
+MOVES: Mapping[AttemptStatus, frozenset[AttemptStatus]] = {
+    A.WAITING: frozenset({A.STARTING, A.CANCELLED}),
+    A.STARTING: frozenset({A.IN_PROGRESS, A.UNKNOWN, A.FAILED}),
+    A.UNKNOWN: frozenset({A.IN_PROGRESS, A.FAILED, A.CANCELLED, A.TIMED_OUT}),
+    A.IN_PROGRESS: frozenset({A.SUCCEEDED, A.FAILED, A.CANCELLED, A.TIMED_OUT}),
+    A.TIMED_OUT: frozenset({A.SUCCEEDED}),  # late, within a day
+    A.SUCCEEDED: frozenset(),
+    A.FAILED: frozenset(),
+    A.CANCELLED: frozenset(),
+}
+LIVE = (A.STARTING, A.UNKNOWN, A.IN_PROGRESS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One try. `key` is `<ticket>-<number>` and goes with every call; `reference_run_id` is the latest failed run."""
+
+    id: int
+    key: str
+    ticket_id: str
+    platform: str
+    resource: str
+    resource_name: str
+    pipeline: str
+    original_run_id: str
+    reference_run_id: str
+    run_group_id: str | None
+    remediation_run_id: str | None
+    attempt_number: int
+    max_retries: int
+    status: AttemptStatus
+    error_type: str
+    remediation_action: str
+    via: str | None
+    stage: str | None
+    created_at: datetime
+    started_at: datetime
+    completed_at: datetime | None
+    duration_seconds: int | None
+    failure_reason: str | None
+    logic_app_response: str | None
+    by: str
+    due_at: datetime | None
+    deadline: datetime | None
+    revision: int
+    stumbles: int
+    owner: str | None
+
+    @property
+    def reference(self) -> RunRef:
+        """The run to repeat: the latest failed one of the group."""
+        return RunRef(self.platform, self.resource, self.reference_run_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where a remedy of several stages stands; empty at the beginning."""
+
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """The remedy prepares; look again after `seconds` at `stage`."""
+
+    seconds: float
+    stage: Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The rerun runs and is known."""
+
+    rerun: Rerun
+    answer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """Nothing was started, and that is certain. `final`: trying again will not help, a person must look."""
+
+    reason: str
+    final: bool
+    answer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A run may have been started; look for it. `accepted`: the playbook said yes and named no run."""
+
+    reason: str
+    accepted: bool = False
+    answer: str = ""
+
+
+Progress = Wait | Running | Declined | Unknown

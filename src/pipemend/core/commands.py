@@ -1,0 +1,43 @@
+"""Commands: wishes of a person, as orders."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """Somebody asks for something; `by` is the person as the door knows them."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledge(Command):
+    """The matter is closed, says a person. A rerun in flight may finish; no further attempt starts."""
+
+    ticket_id: str
+    empid: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry(Command):
+    """Grants one attempt beyond the limit, in the person's name."""
+
+    ticket_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop(Command):
+    """Ends the automation of a ticket and leaves its run alone, unless `cancel_run`."""
+
+    ticket_id: str
+    cancel_run: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Switch(Command):
+    """The red button: holds every start, everywhere, until it is released."""
+
+    enabled: bool
+    reason: str = ""
+    at: datetime | None = None

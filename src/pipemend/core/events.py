@@ -1,0 +1,71 @@
+"""Events: facts, in the past tense. Each is saved in the transaction that made it true, and told to whoever listens."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """A fact about a ticket. `name` is its word on the socket."""
+
+    name: ClassVar[str]
+    ticket_id: str
+
+    def fields(self) -> dict[str, Any]:
+        """What listeners get beside id and time; what is not set is left out."""
+        return {
+            key: value
+            for key, value in asdict(self).items()
+            if value is not None and value is not False
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TicketOpened(Event):
+    name = "new_ticket"
+    pipeline: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemediationStarted(Event):
+    name = "remediation_started"
+    attempt: int
+    remediation_run_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryScheduled(Event):
+    name = "remediation_retry"
+    attempt: int
+    reason: str
+    due_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptChanged(Event):
+    name = "attempt_update"
+    attempt: int
+    status: str
+    reason: str | None = None
+    remediation_run_id: str | None = None
+    due_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusChanged(Event):
+    """The ticket moved. `escalated`: people have to act, `reason` says why."""
+
+    name = "status_update"
+    new_status: str
+    user: str | None = None
+    reason: str | None = None
+    attempt: int | None = None
+    remediation_success: bool = False
+    remediation_failed: bool = False
+    escalated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explained(Event):
+    name = "explained"
+    by: str

@@ -1,0 +1,318 @@
+"""What may stop a repair: an ordered list of small functions, each with its sentence.
+
+A guardrail returns its objection in words a person can read, for good or until a time, or nothing. What it says when it
+has nothing against it is its docstring. Both reach the ticket, Slack, Jira and the audit trail word for word.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from pipemend.core.clock import stamp
+from pipemend.core.playbook import DEFAULT_RULE, PipelineRule, Playbook
+
+LOOK_AGAIN = timedelta(seconds=30)
+
+
+class Standing(StrEnum):
+    """How the failed work stands now, by the latest run of its group or trigger window."""
+
+    FAILED = "failed"
+    RERUN_RUNS = "rerun_runs"
+    RECOVERED = "recovered"
+    TAKEN_OVER = "taken_over"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """All that is known when a repair is judged."""
+
+    now: datetime
+    enabled: bool
+    held: str | None = None  # the red button's reason, when pressed
+    connection_known: bool = True
+    resource: str = ""
+    run_known: bool = True
+    failed_at: datetime | None = None
+    max_age: timedelta = timedelta(hours=6)
+    error_type: str = ""
+    auto_heal_possible: bool = False
+    analyzer_says: str = ""
+    playbook: Playbook | None = None
+    pipeline: PipelineRule = DEFAULT_RULE
+    root_ended: bool = True
+    hands_off: str | None = None  # why automation has stepped back
+    standing: Standing = Standing.FAILED
+    other_repair: str | None = (
+        None  # the ticket whose repair of this pipeline is under way
+    )
+    attempts: int = 0
+    granted: int = 0
+
+    @property
+    def limit(self) -> int:
+        """How many attempts this ticket may have, granted ones included."""
+        return limit(self.playbook, self.pipeline, self.granted)
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """Why not. `until` set: not yet, look again then; else for good."""
+
+    reason: str
+    until: datetime | None = None
+
+
+Guardrail = Callable[[Situation], Objection | None]
+
+
+def limit(playbook: Playbook | None, rule: PipelineRule, granted: int) -> int:
+    """Attempts allowed: the pipeline's own number where it has one, else the playbook's, and what people granted."""
+    own = rule.max_retries
+    return (
+        own if own is not None else playbook.max_retries if playbook else 0
+    ) + granted
+
+
+def switched_on(s: Situation) -> Objection | None:
+    """automatic remediation is switched on"""
+    if not s.enabled:
+        return Objection(
+            "automatic remediation is switched off (AUTO_REMEDIATION_ENABLED)"
+        )
+    if s.held is not None:
+        return Objection(
+            f"all automation is stopped by the red button{': ' + s.held if s.held else ''}",
+            s.now + LOOK_AGAIN,
+        )
+    return None
+
+
+def connection_known(s: Situation) -> Objection | None:
+    """the factory or workspace is connected"""
+    return (
+        None
+        if s.connection_known
+        else Objection(
+            f"no connection for {s.resource or 'the resource of this alert'}"
+        )
+    )
+
+
+def run_known(s: Situation) -> Objection | None:
+    """the failed run is known to its platform"""
+    return (
+        None
+        if s.run_known
+        else Objection("run unknown: the platform does not know the failed run")
+    )
+
+
+def recent_enough(s: Situation) -> Objection | None:
+    """the failure is recent"""
+    if (
+        s.granted
+        or s.attempts
+        or s.failed_at is None
+        or s.now - s.failed_at <= s.max_age
+    ):
+        return None
+    return Objection(
+        f"it failed {_span(s.now - s.failed_at)} ago, longer than {_span(s.max_age)}: a person decides"
+    )
+
+
+def has_playbook(s: Situation) -> Objection | None:
+    """there is a playbook for this error"""
+    return (
+        None
+        if s.playbook
+        else Objection(f"there is no playbook for {s.error_type or 'this error'}")
+    )
+
+
+def analyzer_agrees(s: Situation) -> Objection | None:
+    """the diagnosis allows an automatic repair"""
+    if s.auto_heal_possible:
+        return None
+    return Objection(
+        f"{s.error_type or 'this error'} is not for a machine to repair"
+        + (f": {s.analyzer_says}" if s.analyzer_says else "")
+    )
+
+
+def pipeline_allows(s: Situation) -> Objection | None:
+    """the pipeline may be rerun automatically"""
+    if s.pipeline.rerun == "never":
+        return Objection(
+            f"this pipeline is never rerun automatically (rule '{s.pipeline.match}')"
+        )
+    return None
+
+
+def root_ended(s: Situation) -> Objection | None:
+    """the outermost run has ended"""
+    return (
+        None
+        if s.root_ended
+        else Objection(
+            "the outermost run is still running: its own end decides",
+            s.now + LOOK_AGAIN,
+        )
+    )
+
+
+def nobody_took_over(s: Situation) -> Objection | None:
+    """no person has taken the matter over"""
+    return Objection(s.hands_off) if s.hands_off else None
+
+
+def still_failed(s: Situation) -> Objection | None:
+    """the work is still failed"""
+    if s.standing is Standing.RERUN_RUNS:
+        return Objection(
+            "somebody else's rerun is running: its end decides", s.now + LOOK_AGAIN
+        )
+    if s.standing is Standing.RECOVERED:
+        return Objection(
+            "a later run of the same work has succeeded: there is nothing to repair"
+        )
+    if s.standing is Standing.TAKEN_OVER and not s.granted:
+        return Objection(
+            "a person has rerun it and it failed again: the person has taken over"
+        )
+    return None
+
+
+def no_other_repair(s: Situation) -> Objection | None:
+    """no other repair of this pipeline is under way"""
+    if s.other_repair is None:
+        return None
+    return Objection(
+        f"another repair of this pipeline is under way ({s.other_repair})",
+        s.now + LOOK_AGAIN,
+    )
+
+
+def attempts_left(s: Situation) -> Objection | None:
+    """there are attempts left"""
+    if s.playbook is None or s.attempts < s.limit:
+        return None
+    return Objection(f"all {s.limit} attempts are used")
+
+
+def needs_nobody(s: Situation) -> Objection | None:
+    """no approval is needed"""
+    if s.granted:
+        return None
+    if s.pipeline.rerun == "ask":
+        return Objection(
+            f"this pipeline is rerun only by a person's word (rule '{s.pipeline.match}')"
+        )
+    if s.playbook and s.playbook.approval:
+        return Objection(
+            f"{s.playbook.action} for {s.error_type} needs the approval of a person"
+        )
+    return None
+
+
+GUARDRAILS: Sequence[Guardrail] = (
+    switched_on,
+    connection_known,
+    run_known,
+    recent_enough,
+    has_playbook,
+    analyzer_agrees,
+    pipeline_allows,
+    root_ended,
+    nobody_took_over,
+    still_failed,
+    no_other_repair,
+    attempts_left,
+    needs_nobody,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What one guardrail said."""
+
+    guardrail: str
+    objection: Objection | None
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The answer with every guardrail's word."""
+
+    words: tuple[Word, ...] = field(default=())
+
+    @property
+    def objections(self) -> tuple[Objection, ...]:
+        return tuple(word.objection for word in self.words if word.objection)
+
+    @property
+    def allowed(self) -> bool:
+        return not self.objections
+
+    @property
+    def never(self) -> bool:
+        """Somebody objects for good."""
+        return any(objection.until is None for objection in self.objections)
+
+    @property
+    def until(self) -> datetime | None:
+        """When to look again, if nobody objects for good."""
+        times = [objection.until for objection in self.objections if objection.until]
+        return max(times) if times and not self.never else None
+
+    @property
+    def why(self) -> str:
+        """The objections in words; what is for good comes first, and alone."""
+        final = [
+            objection.reason for objection in self.objections if objection.until is None
+        ]
+        said = final or [objection.reason for objection in self.objections]
+        return "; ".join(said) if said else "every guardrail agrees"
+
+    def record(self, at: datetime) -> Mapping[str, Any]:
+        """As it is kept on the ticket."""
+        return {
+            "at": stamp(at),
+            "answer": "try" if self.allowed else "never" if self.never else "not yet",
+            "why": self.why,
+            "until": stamp(self.until) if self.until else None,
+            "words": [
+                {
+                    "guardrail": w.guardrail,
+                    "objects": w.objection is not None,
+                    "final": bool(w.objection and not w.objection.until),
+                    "says": w.says,
+                }
+                for w in self.words
+            ],
+        }
+
+
+def judge(
+    situation: Situation, guardrails: Sequence[Guardrail] = GUARDRAILS
+) -> Decision:
+    """Asks every guardrail, also after an objection."""
+    return Decision(tuple(_word(guardrail, situation) for guardrail in guardrails))
+
+
+def _word(guardrail: Guardrail, situation: Situation) -> Word:
+    objection = guardrail(situation)
+    return Word(
+        guardrail.__name__,
+        objection,
+        objection.reason if objection else (guardrail.__doc__ or "").strip(),
+    )
+
+
+def _span(length: timedelta) -> str:
+    minutes = int(length.total_seconds() // 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h"

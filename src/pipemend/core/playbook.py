@@ -1,0 +1,94 @@
+"""Playbooks: what to do about an error type on a platform. Data, checked at start."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+from pipemend.core.rca import Diagnosis, Remediable
+
+# Actions that test or make the condition under which a conditional error heals.
+CONDITION_MAKERS = frozenset(
+    {
+        "check_upstream",
+        "restart_cluster",
+        "scale_up_cluster",
+        "reinstall_libraries",
+        "refresh_linked_service",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Playbook:
+    """One entry. `max_retries` attempts; waits in seconds: before attempt 1 `initial_delay_seconds`, before n
+    `backoff_seconds[n-2]`, the last value repeating."""
+
+    error_type: str
+    action: str
+    max_retries: int = 3
+    backoff_seconds: tuple[float, ...] = (30, 60, 120)
+    initial_delay_seconds: float = 0
+    risk: str = "low"
+    approval: bool = False
+    deadline_seconds: float | None = None
+
+    def wait_before(self, number: int, jitter: float = 0.0) -> float:
+        """Seconds to wait before attempt `number`, prolonged by up to a tenth (`jitter` from 0 to 1)."""
+        if number <= 1 or not self.backoff_seconds:
+            wait = self.initial_delay_seconds
+        else:
+            wait = self.backoff_seconds[min(number - 2, len(self.backoff_seconds) - 1)]
+        return wait * (1 + 0.1 * jitter)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineRule:
+    """What may be done to the pipelines whose `factory/name` fits `match`: `auto`, `ask` or `never`."""
+
+    match: str = "*"
+    rerun: str = "auto"
+    max_retries: int | None = None
+    deadline_seconds: float | None = None
+    severity: str | None = None
+    team: str | None = None
+    owner: str | None = None
+    cost_center: str | None = None
+
+
+DEFAULT_RULE = PipelineRule()
+
+
+@dataclass(frozen=True, slots=True)
+class Playbooks:
+    """All playbooks, by error type and platform (None: any), and the rules for single pipelines, first match first."""
+
+    entries: Mapping[tuple[str, str | None], Playbook] = field(default_factory=dict)
+    pipelines: tuple[PipelineRule, ...] = ()
+
+    def find(self, error_type: str | None, platform: str) -> Playbook | None:
+        if error_type is None:
+            return None
+        return self.entries.get((error_type, platform)) or self.entries.get(
+            (error_type, None)
+        )
+
+    def rule_for(self, resource_name: str, pipeline: str) -> PipelineRule:
+        """The first rule that fits; upper and lower case count as the same."""
+        name = f"{resource_name}/{pipeline}".lower()
+        return next(
+            (rule for rule in self.pipelines if fnmatchcase(name, rule.match.lower())),
+            DEFAULT_RULE,
+        )
+
+
+def auto_heal_possible(diagnosis: Diagnosis, playbook: Playbook | None) -> bool:
+    """Whether a machine may try: a clear yes, or a condition that the playbook tests, makes, waits for or asks about."""
+    if diagnosis.remediable is Remediable.YES:
+        return True
+    if diagnosis.remediable is Remediable.NO or playbook is None:
+        return False
+    return (
+        playbook.action in CONDITION_MAKERS
+        or bool(playbook.backoff_seconds)
+        or playbook.approval
+    )

@@ -1,0 +1,105 @@
+"""The outside world as the flows see it. Whoever keeps these promises can be plugged in."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from pipemend.core.alert import Alert, Door, Signal
+from pipemend.core.attempt import Attempt, Progress, Stage
+from pipemend.core.events import Event
+from pipemend.core.rca import Diagnosis, Failure, History
+from pipemend.core.run import Changes, Rerun, Resource, Run, RunRef
+from pipemend.core.ticket import Ticket
+
+
+class Remedy(Protocol):
+    """The code of one remediation action. Every method raises OutsideError only for what provably started nothing."""
+
+    via: str  # "direct" or "playbook": how long a lost answer is looked for depends on it
+
+    async def advance(self, attempt: Attempt, stage: Stage) -> Progress:
+        """Does the next piece of work. Never repeats a call that may have started something."""
+        ...
+
+    async def started(self, attempt: Attempt) -> Sequence[Rerun]:
+        """The runs that a call of this attempt may have started: manual, of its group, after `attempt.started_at`."""
+        ...
+
+
+class Platform(Protocol):
+    """Where pipelines run. Reads raise OutsideError; a run that does not exist is None."""
+
+    name: str
+    connections: Sequence[Resource]
+    resource_types: tuple[
+        str, ...
+    ]  # Azure resource types whose alerts it reads, lower-cased
+    doors: tuple[Door, ...]
+    remedies: Mapping[str, Remedy]
+
+    def read(self, signal: Signal) -> Alert | None:
+        """What an Azure Monitor alert says about our runs; None when it names no pipeline and no run of this platform."""
+        ...
+
+    async def find(self, alert: Alert) -> Sequence[Run]:
+        """The failed runs that an alert without a run id speaks of."""
+        ...
+
+    async def changes(self, resource: Resource, since: datetime) -> Changes:
+        """The runs that changed since the watermark, all pages."""
+        ...
+
+    async def run(self, ref: RunRef) -> Run | None: ...
+
+    async def later(self, run: Run) -> Sequence[Run]:
+        """Later runs of the same work (its group or its trigger window), oldest first."""
+        ...
+
+    async def failure(self, run: Run) -> Failure:
+        """Error and evidence, read from the activities or tasks."""
+        ...
+
+    async def cancel(self, ref: RunRef) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class Analyzer(Protocol):
+    """Explains failures. Raises OutsideError when a model gives no usable answer."""
+
+    async def diagnose(self, failure: Failure, past: History) -> Diagnosis: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """One event, with all a listener needs to phrase it. `repeated`: it may have been told before a crash; look first."""
+
+    id: int
+    at: datetime
+    event: Event
+    ticket: Ticket
+    attempt: Attempt | None
+    link: str | None  # the ticket on the dashboard
+    repeated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Where a listener's messages about a ticket went; `place` is the listener's own, e.g. channel and time stamp."""
+
+    place: Mapping[str, Any]
+
+
+class Notifier(Protocol):
+    """Somebody who is told. `tell` gets the receipt of the last message about the ticket and returns the new one.
+
+    Raises OutsideError: a transient one is tried again, in order; another one parks the message.
+    """
+
+    name: str
+    doors: tuple[Door, ...]
+
+    async def tell(self, news: News, receipt: Receipt | None) -> Receipt | None: ...
+
+    async def close(self) -> None: ...

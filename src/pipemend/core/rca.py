@@ -1,0 +1,82 @@
+"""Root cause analysis: what failed, and what an analyzer makes of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+UNCLASSIFIED = "Unclassified"
+
+
+class Severity(StrEnum):
+    CRITICAL = "Critical"
+    HIGH = "High"
+    MEDIUM = "Medium"
+    LOW = "Low"
+
+
+class Remediable(StrEnum):
+    """Whether a small, bounded number of unattended repeats is safe and likely to help."""
+
+    YES = "yes"
+    CONDITIONAL = "conditional"
+    NO = "no"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One failed activity or task, in the platform's words."""
+
+    activity: str = ""
+    activity_type: str = ""
+    code: str = ""
+    message: str = ""
+    failure_type: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """All that is known about why a run failed: `faults` from the platform, innermost first, else the run's message."""
+
+    platform: str
+    pipeline: str
+    run_id: str
+    faults: tuple[Fault, ...] = ()
+    message: str = ""
+    ended_at: datetime | None = None
+
+    @property
+    def fault(self) -> Fault:
+        """The fault to speak of first."""
+        return self.faults[0] if self.faults else Fault(message=self.message)
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What is known of earlier tries and of similar tickets; an analyzer may use it."""
+
+    attempts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """An analyzer's explanation. `confidence` from 0 to 1; `sure` rules decide at once, unsure ones wait for the model."""
+
+    error_type: str
+    remediable: Remediable
+    severity: Severity
+    root_cause: str
+    recommendations: tuple[str, ...] = ()
+    affected_entity: str = ""
+    confidence: float = 0.5
+    sure: bool = True
+    by: str = "rules"
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def confidence_word(self) -> str:
+        return next(word for least, word in CONFIDENCE if self.confidence >= least)
+
+
+CONFIDENCE = ((0.9, "Very High"), (0.7, "High"), (0.4, "Medium"), (0.0, "Low"))

@@ -1,0 +1,389 @@
+"""Settings: read once, at start, typed. A half-set or misspelt one stops the start with its name in the message.
+
+Order: environment, `.env`, `X_FILE` (a file that holds the value of the secret X), default.
+"""
+
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, Self
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from pipemend.core.errors import SettingsError
+
+VENDOR_HOSTS = (
+    "management.azure.com",
+    "login.microsoftonline.com",
+    "*.logic.azure.com",
+    "*.azuredatabricks.net",
+    "slack.com",
+    "*.slack.com",
+    "*.atlassian.net",
+    "generativelanguage.googleapis.com",
+    "api.openai.com",
+)
+ACTIONS = {
+    "retry_pipeline": "PLAYBOOK_RETRY_PIPELINE",
+    "restart_cluster": "PLAYBOOK_RESTART_CLUSTER",
+    "scale_up_cluster": "PLAYBOOK_SCALE_CLUSTER",
+    "reinstall_libraries": "PLAYBOOK_REINSTALL_LIBRARIES",
+    "retry_job": "PLAYBOOK_RETRY_JOB",
+    "check_upstream": "PLAYBOOK_RERUN_UPSTREAM",
+    "refresh_linked_service": "PLAYBOOK_REFRESH_LINKED_SERVICE",
+}
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class Settings(BaseModel):
+    """Every setting by the name of its environment variable, in small letters."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    auto_remediation_enabled: bool = Field(
+        False,
+        description="Whether Pipemend may start reruns. Off: it only says what it would do.",
+    )
+    auto_remediation_max_retries: int = Field(
+        3, ge=1, le=20, description="Attempts where a playbook names no number."
+    )
+    max_failure_age_seconds: int = Field(
+        21600, ge=60, description="Older failures are left to people."
+    )
+    max_repairs_in_flight: int = Field(
+        20, ge=1, description="Repairs under way at once, in all."
+    )
+    starts_per_minute: int = Field(
+        30, ge=1, description="Reruns started per minute, in all."
+    )
+    watch_interval_seconds: float = Field(
+        30, ge=0.1, le=3600, description="How often each factory is asked what changed."
+    )
+
+    azure_subscription_id: str = Field(
+        "", description="Subscription of the Data Factory."
+    )
+    azure_resource_group: str = Field(
+        "", description="Resource group of the Data Factory."
+    )
+    azure_data_factory_name: str = Field("", description="Name of the Data Factory.")
+    azure_tenant_id: str = Field(
+        "",
+        description="Tenant of the service principal; none of the three: managed identity.",
+    )
+    azure_client_id: str = Field(
+        "",
+        description="Service principal, or the client id of a user-assigned managed identity.",
+    )
+    azure_client_secret: SecretStr | None = Field(
+        None, description="Secret of the service principal."
+    )
+    msi_endpoint: str = Field("", description="Old name of IDENTITY_ENDPOINT.")
+    msi_secret: SecretStr | None = Field(
+        None, description="Old name of IDENTITY_HEADER."
+    )
+    azure_resource_manager_url: str = Field(
+        "https://management.azure.com", description="Address of Azure Resource Manager."
+    )
+    azure_authority_host: str = Field(
+        "https://login.microsoftonline.com", description="Address of Entra ID."
+    )
+    azure_monitor_secret: SecretStr | None = Field(
+        None,
+        description="Secret of the door /azure-monitor; without it the door is closed.",
+    )
+
+    playbook_retry_pipeline: SecretStr | None = Field(
+        None, description="Logic App that reruns a pipeline; without it: direct."
+    )
+    playbook_restart_cluster: SecretStr | None = Field(
+        None, description="Logic App that restarts a cluster."
+    )
+    playbook_scale_cluster: SecretStr | None = Field(
+        None, description="Logic App that scales a cluster up."
+    )
+    playbook_reinstall_libraries: SecretStr | None = Field(
+        None, description="Logic App that reinstalls libraries."
+    )
+    playbook_retry_job: SecretStr | None = Field(
+        None, description="Logic App that reruns a job."
+    )
+    playbook_rerun_upstream: SecretStr | None = Field(
+        None, description="Logic App that checks and reruns the upstream pipeline."
+    )
+    playbook_refresh_linked_service: SecretStr | None = Field(
+        None, description="Logic App that refreshes a linked service."
+    )
+    playbooks_file: Path | None = Field(
+        None, description="Your own playbooks, laid over the built-in ones."
+    )
+
+    slack_bot_token: SecretStr | None = Field(
+        None, description="Bot token; without it Slack is not told."
+    )
+    slack_alert_channel: str = Field("", description="Channel of the messages.")
+    slack_api_url: str = Field(
+        "https://slack.com/api/",
+        description="Address of Slack's Web API, with a slash at its end.",
+    )
+    jira_domain: str = Field(
+        "", description="Jira Cloud site, with or without https://."
+    )
+    jira_user_email: str = Field("", description="Account of the API token.")
+    jira_api_token: SecretStr | None = Field(
+        None, description="API token; without it Jira is not told."
+    )
+    jira_project_key: str = Field(
+        "OPS", description="Project in which issues are created."
+    )
+
+    gemini_api_key: SecretStr | None = Field(
+        None, description="Key for Gemini; without it the rules explain alone."
+    )
+    model_id: str = Field("gemini-2.5-flash", description="Model that is asked.")
+    google_gemini_base_url: str = Field("", description="Another address for Gemini.")
+
+    database_url: SecretStr | None = Field(
+        None, description="postgresql://…; without it a SQLite file in the data folder."
+    )
+    public_url: str = Field(
+        "", description="Address under which people and playbooks reach this server."
+    )
+    dashboard_url: str = Field(
+        "",
+        description="Address of the dashboard in messages; PUBLIC_URL + /dashboard without it.",
+    )
+    allowed_hosts: str = Field(
+        "",
+        description="Hosts we may call, comma-separated; empty: the vendors' domains.",
+    )
+    sla_seconds: str = Field(
+        "",
+        description="Seconds per severity, e.g. Critical=900,High=1800; those not named keep theirs.",
+    )
+    finops_team: str = Field(
+        "", description="Team written on tickets where no rule names one."
+    )
+    finops_owner: str = Field(
+        "", description="Owner written on tickets where no rule names one."
+    )
+    finops_cost_center: str = Field("", description="Cost centre written on tickets.")
+
+    pipemend_host: str = Field("127.0.0.1", description="Address to listen on.")
+    pipemend_port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
+    pipemend_data_dir: Path = Field(
+        Path("data"), description="Folder of the SQLite file."
+    )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="Form of the log lines."
+    )
+
+    @classmethod
+    def load(
+        cls,
+        environment: Mapping[str, str] | None = None,
+        dotenv: Path | None = Path(".env"),
+    ) -> Self:
+        """Reads the settings. Raises SettingsError, which names the setting."""
+        given = {
+            **_from_file(dotenv),
+            **(os.environ if environment is None else environment),
+        }
+        return cls.of(given)
+
+    @classmethod
+    def of(cls, given: Mapping[str, str]) -> Self:
+        """From names and values alone."""
+        try:
+            return cls(
+                **{
+                    name.lower(): value
+                    for name, value in _ours(given, cls.model_fields)
+                }
+            )
+        except ValidationError as error:
+            raise SettingsError(
+                "; ".join(
+                    _named(e)
+                    for e in error.errors(include_url=False, include_input=False)
+                )
+            ) from None
+
+    @field_validator(
+        "azure_resource_manager_url",
+        "azure_authority_host",
+        "public_url",
+        "dashboard_url",
+        "google_gemini_base_url",
+    )
+    @classmethod
+    def _no_slash(cls, value: str) -> str:
+        return value.rstrip("/")
+
+    @field_validator("jira_domain")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        value = value.rstrip("/")
+        return value if not value or "://" in value else f"https://{value}"
+
+    @field_validator("slack_api_url")
+    @classmethod
+    def _slash(cls, value: str) -> str:
+        return value.rstrip("/") + "/"
+
+    @model_validator(mode="after")
+    def _whole_groups(self) -> Self:
+        factory = (
+            "azure_subscription_id",
+            "azure_resource_group",
+            "azure_data_factory_name",
+        )
+        _all_or_none(self, factory)
+        if self.azure_client_secret:
+            _all_or_none(
+                self, ("azure_tenant_id", "azure_client_id", "azure_client_secret")
+            )
+        _all_or_none(self, ("slack_bot_token", "slack_alert_channel"))
+        _all_or_none(self, ("jira_domain", "jira_user_email", "jira_api_token"))
+        _all_or_none(self, ("msi_endpoint", "msi_secret"))
+        self.levels_seconds  # noqa: B018 - says at start what is wrong with SLA_SECONDS
+        for name, address in self.addresses().items():
+            self.check_address(name, address)
+        return self
+
+    @cached_property
+    def hosts(self) -> tuple[str, ...]:
+        """Hosts we may call."""
+        own = tuple(
+            host.strip().lower()
+            for host in self.allowed_hosts.split(",")
+            if host.strip()
+        )
+        return own or VENDOR_HOSTS
+
+    @cached_property
+    def levels_seconds(self) -> dict[str, int]:
+        """SLA seconds by severity, as far as they were set."""
+        read: dict[str, int] = {}
+        for part in filter(None, (p.strip() for p in self.sla_seconds.split(","))):
+            name, _, seconds = part.partition("=")
+            if (
+                name.strip() not in ("Critical", "High", "Medium", "Low")
+                or not seconds.strip().isdigit()
+            ):
+                raise ValueError(f"SLA_SECONDS: '{part}' is not like Critical=900")
+            read[name.strip()] = int(seconds)
+        return read
+
+    @property
+    def database(self) -> str:
+        """The database's address for SQLAlchemy."""
+        if self.database_url is None:
+            return f"sqlite:///{self.pipemend_data_dir / 'pipemend.db'}"
+        url = self.database_url.get_secret_value()
+        for plain in ("postgresql://", "postgres://"):
+            url = (
+                f"postgresql+psycopg://{url.removeprefix(plain)}"
+                if url.startswith(plain)
+                else url
+            )
+        return url
+
+    @property
+    def dashboard(self) -> str:
+        """Address of the dashboard, or empty."""
+        return self.dashboard_url or (
+            f"{self.public_url}/dashboard" if self.public_url else ""
+        )
+
+    def playbook(self, action: str) -> SecretStr | None:
+        """The Logic App of an action, where one is set."""
+        name = ACTIONS.get(action)
+        found = getattr(self, name.lower()) if name else None
+        return (
+            found if isinstance(found, SecretStr) and found.get_secret_value() else None
+        )
+
+    def addresses(self) -> dict[str, str]:
+        """Every address outside that we may call, by setting."""
+        named = [
+            "azure_resource_manager_url",
+            "azure_authority_host",
+            "jira_domain",
+            "google_gemini_base_url",
+        ]
+        found = {name.upper(): str(getattr(self, name)) for name in named}
+        if self.slack_bot_token:
+            found["SLACK_API_URL"] = self.slack_api_url
+        for action, name in ACTIONS.items():
+            if secret := self.playbook(action):
+                found[name] = secret.get_secret_value()
+        return {name: address for name, address in found.items() if address}
+
+    def check_address(self, name: str, address: str) -> None:
+        """Outside addresses are https to allowed hosts; plain http only to a loopback host that is listed."""
+        parts = urlsplit(address)
+        host = (parts.hostname or "").lower()
+        if not host or parts.scheme not in ("http", "https"):
+            raise ValueError(f"{name}: not a web address")
+        listed = any(
+            host == own or (own.startswith("*.") and host.endswith(own[1:]))
+            for own in self.hosts
+        )
+        if not listed:
+            raise ValueError(f"{name}: {host} is not among ALLOWED_HOSTS")
+        if parts.scheme == "http" and host not in LOOPBACK:
+            raise ValueError(f"{name}: https is required")
+
+
+def _from_file(path: Path | None) -> dict[str, str]:
+    if path is None or not path.is_file():
+        return {}
+    return {
+        name: value for name, value in dotenv_values(path).items() if value is not None
+    }
+
+
+def _ours(given: Mapping[str, str], fields: Mapping[str, Any]) -> list[tuple[str, str]]:
+    found = []
+    for name in (field.upper() for field in fields):
+        value, file = given.get(name), given.get(f"{name}_FILE")
+        if file and value:
+            raise SettingsError(f"{name} and {name}_FILE are both set: set one")
+        if file:
+            value = _secret_of(name, Path(file))
+        if value not in (None, ""):
+            found.append((name, str(value)))
+    return found
+
+
+def _secret_of(name: str, path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError as error:
+        raise SettingsError(f"{name}_FILE: cannot be read ({error.strerror})") from None
+
+
+def _all_or_none(settings: Settings, names: tuple[str, ...]) -> None:
+    missing = [name.upper() for name in names if not getattr(settings, name)]
+    if missing and len(missing) < len(names):
+        raise ValueError(
+            f"{', '.join(missing)} must be set too, with {', '.join(n.upper() for n in names if n.upper() not in missing)}"
+        )
+
+
+def _named(error: Any) -> str:
+    where = ".".join(str(part) for part in error["loc"]).upper()
+    text = str(error["msg"]).removeprefix("Value error, ")
+    return f"{where}: {text}" if where else text

@@ -18,7 +18,7 @@ help: ## list the verbs
 setup: $(READY) ## make .venv with the locked packages and Pipemend itself
 
 # pip stays outside the environment, so a Python without venv's ensurepip is enough.
-$(READY): requirements/dev.txt pyproject.toml
+$(READY): requirements/dev.txt pyproject.toml src/pipemend/__init__.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Pipemend needs Python 3.11 or later; say which: make setup PYTHON=python3.12")'
 	@echo "Installing the locked packages into $(VENV) (about a minute)"
 	@$(BIN)/python -c '' 2>/dev/null || $(PYTHON) -m venv --clear --without-pip $(VENV)
@@ -42,7 +42,7 @@ types: setup ## mypy
 	@$(BIN)/mypy
 
 imports: setup ## the layers, and who may know whom
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 
 format: setup ## let ruff put things right
 	@$(BIN)/ruff check --fix --exit-zero

@@ -4,7 +4,71 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-from pipemend.core.rca import Diagnosis, Remediable
+from pipemend.core.rca import UNCLASSIFIED, Diagnosis, Remediable
+
+# What a machine can do about a failure. An analyzer's `none` means: nothing.
+ACTIONS = frozenset(
+    {
+        "retry_pipeline",
+        "retry_job",
+        "restart_cluster",
+        "scale_up_cluster",
+        "reinstall_libraries",
+        "check_upstream",
+        "refresh_linked_service",
+    }
+)
+
+# The closed vocabulary that joins failures and playbooks.
+ERROR_TYPES = frozenset(
+    {
+        "GatewayTimeout",
+        "HttpConnectionFailed",
+        "ThrottlingError",
+        "DatabricksClusterStartFailure",
+        "ClusterMemoryExhausted",
+        "LibraryInstallationFailed",
+        "DatabricksJobExecutionError",
+        "UserErrorSourceBlobNotExists",
+        "LinkedServiceError",
+        "DataFactoryTimeout",
+        "SqlTransientError",
+        "SqlDeadlock",
+        "ServerBusy",
+        "InternalServerError",
+        "IntegrationRuntimeOffline",
+        "IntegrationRuntimeError",
+        "AuthenticationFailed",
+        "PermissionDenied",
+        "NetworkBlocked",
+        "NameResolutionFailed",
+        "CertificateError",
+        "InvalidConfiguration",
+        "SchemaMismatch",
+        "DataConversionError",
+        "DataFormatError",
+        "ConstraintViolation",
+        "SqlQueryError",
+        "ObjectNotFound",
+        "ExpressionError",
+        "ConcurrentWriteConflict",
+        "CloudQuotaExceeded",
+        "CloudCapacityUnavailable",
+        "SpotInstanceReclaimed",
+        "InitScriptFailure",
+        "NotebookError",
+        "SparkDriverOutOfMemory",
+        "DriverUnavailable",
+        "SparkExecutorLost",
+        "ClusterTerminated",
+        "DiskSpaceExhausted",
+        "RunCancelled",
+        "ResourceLimitExceeded",
+        "HttpClientError",
+        "JobTimeout",
+        UNCLASSIFIED,
+    }
+)
 
 # Actions that test or make the condition under which a conditional error heals.
 CONDITION_MAKERS = frozenset(

@@ -1,0 +1,179 @@
+"""Reads playbooks: the built-in ones, with the user's own laid over them. Every mistake is named at start."""
+
+import math
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pipemend.core.errors import SettingsError
+from pipemend.core.playbook import ACTIONS, ERROR_TYPES, PipelineRule, Playbook, Playbooks
+from pipemend.core.rca import UNCLASSIFIED, Severity
+
+BUILT_IN = Path(__file__).with_name("playbooks.toml")
+PLATFORMS = ("data_factory", "databricks")
+MOST_RETRIES = 20
+
+# What is wrong with a value, or nothing.
+Check = Callable[[Any], str | None]
+Table = Mapping[str, Any]
+
+
+def load(file: Path | None, default_retries: int) -> Playbooks:
+    """The playbooks in force. Raises SettingsError, which names every wrong entry and field."""
+    tables = _read(BUILT_IN)
+    if file is not None:
+        tables = _overlay(tables, _read(file))
+    mistakes = list(_mistakes(tables))
+    if mistakes:
+        raise SettingsError("PLAYBOOKS_FILE: " + "; ".join(mistakes))
+    return Playbooks(
+        entries={(book.error_type, platform): book for platform, book in _books(tables, default_retries)},
+        pipelines=tuple(_rule(table) for table in tables.get("pipeline", ())),
+    )
+
+
+def _read(file: Path) -> Table:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"PLAYBOOKS_FILE: {file} cannot be read ({error.strerror})") from None
+    except ValueError as error:  # also what UTF-8 and TOML say
+        raise SettingsError(f"PLAYBOOKS_FILE: {file} is no TOML: {error}") from None
+
+
+def _overlay(below: Table, above: Table) -> dict[str, Any]:
+    """Fields that `above` names replace those of `below`; tables are laid over one another, all else stays."""
+    laid = dict(below)
+    for name, value in above.items():
+        both = isinstance(value, dict) and isinstance(laid.get(name), dict)
+        laid[name] = _overlay(laid[name], value) if both else value
+    return laid
+
+
+def _books(tables: Table, default_retries: int) -> Iterator[tuple[str | None, Playbook]]:
+    for error_type, entry in tables.items():
+        if error_type == "pipeline":
+            continue
+        own = {name: value for name, value in entry.items() if name not in PLATFORMS}
+        if book := _book(error_type, own, default_retries):
+            yield None, book
+        for platform in PLATFORMS:
+            if platform in entry and (book := _book(error_type, own | entry[platform], default_retries)):
+                yield platform, book
+
+
+def _book(error_type: str, fields: Table, default_retries: int) -> Playbook | None:
+    """The playbook of an entry; none where it is switched off, or has fields for some platforms only."""
+    if not fields.get("enabled", True) or "action" not in fields:
+        return None
+    given = {name: value for name, value in fields.items() if name != "enabled"}
+    if "backoff_seconds" in given:
+        given["backoff_seconds"] = tuple(given["backoff_seconds"])
+    return Playbook(error_type=error_type, **{"max_retries": default_retries, **given})
+
+
+def _rule(table: Table) -> PipelineRule:
+    return PipelineRule(**table)
+
+
+def _mistakes(tables: Table) -> Iterator[str]:
+    for name, entry in tables.items():
+        if name == "pipeline":
+            yield from _rule_mistakes(entry)
+        elif name not in ERROR_TYPES or name == UNCLASSIFIED:
+            # A misspelt error type would never match, silently.
+            yield f"[{name}]: no error type that can be diagnosed"
+        else:
+            yield from _entry_mistakes(name, entry)
+
+
+def _entry_mistakes(name: str, entry: Any) -> Iterator[str]:
+    if not isinstance(entry, dict):
+        yield f"[{name}]: must be a table"
+        return
+    own = {key: value for key, value in entry.items() if key not in PLATFORMS}
+    yield from _field_mistakes(f"[{name}]", own, FIELDS)
+    parts = {platform: entry[platform] for platform in PLATFORMS if platform in entry}
+    for platform, part in parts.items():
+        if isinstance(part, dict):
+            yield from _field_mistakes(f"[{name}.{platform}]", part, FIELDS)
+        else:
+            yield f"[{name}.{platform}]: must be a table"
+    for platform, part in (parts or {"": {}}).items():
+        if isinstance(part, dict) and (own | part).get("enabled", True) and "action" not in own | part:
+            yield f"[{name}{'.' + platform if platform else ''}] action: is missing"
+
+
+def _rule_mistakes(rules: Any) -> Iterator[str]:
+    if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
+        yield "[[pipeline]]: must be a list of tables"
+        return
+    for number, rule in enumerate(rules, 1):
+        place = f"[[pipeline]] {number}"
+        if "match" not in rule:
+            yield f"{place} match: is missing"
+        yield from _field_mistakes(place, rule, RULE_FIELDS)
+
+
+def _field_mistakes(place: str, fields: Table, known: Mapping[str, Check]) -> Iterator[str]:
+    for name, value in fields.items():
+        if name not in known:
+            yield f"{place} {name}: unknown, one of {', '.join(known)}"
+        elif wrong := known[name](value):
+            yield f"{place} {name}: {wrong}"
+
+
+def _one_of(allowed: tuple[str, ...], value: Any) -> str | None:
+    return None if isinstance(value, str) and value in allowed else f"{value!r} is not one of {', '.join(allowed)}"
+
+
+def _text(value: Any) -> str | None:
+    return None if isinstance(value, str) and value.strip() else "must be a text"
+
+
+def _yes_or_no(value: Any) -> str | None:
+    return None if isinstance(value, bool) else "must be true or false"
+
+
+def _count(least: int, value: Any) -> str | None:
+    fits = isinstance(value, int) and not isinstance(value, bool) and least <= value <= MOST_RETRIES
+    return None if fits else f"must be a whole number from {least} to {MOST_RETRIES}"
+
+
+def _seconds(value: Any) -> str | None:
+    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return None if number and value >= 0 else "must be seconds, 0 or more"
+
+
+def _some_seconds(value: Any) -> str | None:
+    return _seconds(value) or (None if value else "must be more than 0 seconds")
+
+
+def _list_of_seconds(value: Any) -> str | None:
+    if isinstance(value, list) and not any(_seconds(item) for item in value):
+        return None
+    return "must be a list of seconds, each 0 or more"
+
+
+FIELDS: Mapping[str, Check] = {
+    "action": partial(_one_of, tuple(sorted(ACTIONS))),
+    "max_retries": partial(_count, 1),
+    "backoff_seconds": _list_of_seconds,
+    "initial_delay_seconds": _seconds,
+    "risk": partial(_one_of, ("low", "medium", "high")),
+    "approval": _yes_or_no,
+    "deadline_seconds": _some_seconds,
+    "enabled": _yes_or_no,
+}
+RULE_FIELDS: Mapping[str, Check] = {
+    "match": _text,
+    "rerun": partial(_one_of, ("auto", "ask", "never")),
+    "max_retries": partial(_count, 0),
+    "deadline_seconds": _some_seconds,
+    "severity": partial(_one_of, tuple(level.value for level in Severity)),
+    "team": _text,
+    "owner": _text,
+    "cost_center": _text,
+}

@@ -1,0 +1,193 @@
+"""Playbooks: what is built in, what a user's own file changes, and how its mistakes are named."""
+
+from pathlib import Path
+
+import pytest
+
+from pipemend.core.errors import SettingsError
+from pipemend.core.playbook import ACTIONS, Playbook
+from pipemend.playbooks import load
+
+# The plan's table: action, attempts, waits before each of them.
+PLAN = [
+    ("GatewayTimeout", "retry_pipeline", 3, [0, 30, 60]),
+    ("HttpConnectionFailed", "retry_pipeline", 3, [0, 30, 60]),
+    ("ThrottlingError", "retry_pipeline", 5, [0, 30, 60, 120, 300]),
+    ("DatabricksClusterStartFailure", "restart_cluster", 2, [0, 60]),
+    ("ClusterMemoryExhausted", "scale_up_cluster", 1, [120]),
+    ("LibraryInstallationFailed", "reinstall_libraries", 2, [0, 60]),
+    ("DatabricksJobExecutionError", "retry_job", 3, [0, 30, 60]),
+    ("UserErrorSourceBlobNotExists", "check_upstream", 2, [300, 600]),
+]
+ASKED_FIRST = (
+    "SqlTransientError",
+    "SqlDeadlock",
+    "ServerBusy",
+    "InternalServerError",
+    "ConcurrentWriteConflict",
+    "SpotInstanceReclaimed",
+    "IntegrationRuntimeOffline",
+    "LinkedServiceError",
+)
+
+
+def found(error_type: str, platform: str = "data_factory", file: Path | None = None, retries: int = 3) -> Playbook:
+    book = load(file, retries).find(error_type, platform)
+    assert book
+    return book
+
+
+@pytest.fixture
+def own(tmp_path: Path):
+    def write(text: str) -> Path:
+        file = tmp_path / "own.toml"
+        file.write_text(text)
+        return file
+
+    return write
+
+
+@pytest.mark.parametrize(("error_type", "action", "attempts", "waits"), PLAN)
+def test_the_plans_table_is_built_in(error_type, action, attempts, waits):
+    book = found(error_type)
+
+    assert (book.action, book.max_retries) == (action, attempts)
+    assert [book.wait_before(number) for number in range(1, attempts + 1)] == waits
+
+
+@pytest.mark.parametrize("error_type", ["GatewayTimeout", "HttpConnectionFailed", "ThrottlingError", "ServerBusy"])
+def test_databricks_repeats_the_job_where_data_factory_repeats_the_pipeline(error_type):
+    factory, databricks = found(error_type), found(error_type, "databricks")
+
+    assert (factory.action, databricks.action) == ("retry_pipeline", "retry_job")
+    assert (databricks.max_retries, databricks.backoff_seconds) == (factory.max_retries, factory.backoff_seconds)
+
+
+@pytest.mark.parametrize("error_type", ASKED_FIRST)
+@pytest.mark.parametrize("platform", ["data_factory", "databricks"])
+def test_a_person_is_asked_first_for_what_the_plan_does_not_know(error_type, platform):
+    assert found(error_type, platform).approval
+
+
+def test_a_missing_number_of_attempts_is_the_setting():
+    assert found("ServerBusy", retries=7).max_retries == 7
+    assert found("ThrottlingError", retries=7).max_retries == 5
+
+
+@pytest.mark.parametrize("error_type", ["DataFactoryTimeout", "AuthenticationFailed", "Unclassified"])
+def test_what_no_repeat_can_heal_has_no_playbook(error_type):
+    assert load(None, 3).find(error_type, "data_factory") is None
+
+
+def test_an_own_entry_changes_what_it_names_and_keeps_the_rest(own):
+    file = own("[GatewayTimeout]\nmax_retries = 9\ninitial_delay_seconds = 1.5")
+
+    book = found("GatewayTimeout", "databricks", file)
+
+    assert (book.max_retries, book.initial_delay_seconds) == (9, 1.5)
+    assert (book.action, book.backoff_seconds) == ("retry_job", (30, 60, 120))
+    assert found("HttpConnectionFailed", file=file) == found("HttpConnectionFailed")
+
+
+def test_a_switched_off_entry_is_gone_on_every_platform(own):
+    books = load(own("[GatewayTimeout]\nenabled = false"), 3)
+
+    assert books.find("GatewayTimeout", "data_factory") is None
+    assert books.find("GatewayTimeout", "databricks") is None
+
+
+def test_an_entry_can_be_kept_for_one_platform(own):
+    books = load(own("[GatewayTimeout]\nenabled = false\n[GatewayTimeout.databricks]\nenabled = true"), 3)
+
+    assert books.find("GatewayTimeout", "data_factory") is None
+    assert books.find("GatewayTimeout", "databricks")
+
+
+def test_an_entry_can_be_added_for_one_platform(own):
+    books = load(own('[DriverUnavailable.databricks]\naction = "restart_cluster"\nbackoff_seconds = []'), 3)
+
+    assert books.find("DriverUnavailable", "databricks") == Playbook(
+        error_type="DriverUnavailable", action="restart_cluster", backoff_seconds=()
+    )
+    assert books.find("DriverUnavailable", "data_factory") is None
+
+
+def test_the_first_pipeline_rule_that_fits_holds(own):
+    books = load(
+        own(
+            '[[pipeline]]\nmatch = "Factory/pay_*"\nrerun = "never"\nteam = "payments"\nseverity = "Critical"\n'
+            '[[pipeline]]\nmatch = "factory/*"\nrerun = "ask"\nmax_retries = 0\ndeadline_seconds = 60\n'
+            'owner = "robin"\ncost_center = "42"'
+        ),
+        3,
+    )
+
+    paid, other = books.rule_for("factory", "PAY_salaries"), books.rule_for("factory", "load")
+
+    assert (paid.rerun, paid.team, paid.severity) == ("never", "payments", "Critical")
+    assert (other.rerun, other.max_retries, other.deadline_seconds) == ("ask", 0, 60)
+    assert (other.owner, other.cost_center) == ("robin", "42")
+    assert books.rule_for("elsewhere", "load").rerun == "auto"
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[GatewayTimeuot]\naction = 'retry_pipeline'", "[GatewayTimeuot]"),
+        ("[Unclassified]\naction = 'retry_pipeline'", "[Unclassified]"),
+        ("GatewayTimeout = 3", "[GatewayTimeout]"),
+        ("[GatewayTimeout]\ndatabricks = 3", "[GatewayTimeout.databricks]"),
+        ("[GatewayTimeout]\naction = 'retry_everything'", "[GatewayTimeout] action"),
+        ("[GatewayTimeout.databricks]\naction = 3", "[GatewayTimeout.databricks] action"),
+        ("[GatewayTimeout.airflow]\naction = 'retry_job'", "[GatewayTimeout] airflow"),
+        ("[GatewayTimeout]\nretries = 3", "[GatewayTimeout] retries"),
+        ("[GatewayTimeout]\nmax_retries = 0", "[GatewayTimeout] max_retries"),
+        ("[GatewayTimeout]\nmax_retries = true", "[GatewayTimeout] max_retries"),
+        ("[GatewayTimeout]\nmax_retries = 2.5", "[GatewayTimeout] max_retries"),
+        ("[GatewayTimeout]\nbackoff_seconds = 30", "[GatewayTimeout] backoff_seconds"),
+        ("[GatewayTimeout]\nbackoff_seconds = [30, -1]", "[GatewayTimeout] backoff_seconds"),
+        ("[GatewayTimeout]\ninitial_delay_seconds = -1", "[GatewayTimeout] initial_delay_seconds"),
+        ("[GatewayTimeout]\ninitial_delay_seconds = nan", "[GatewayTimeout] initial_delay_seconds"),
+        ("[GatewayTimeout]\ndeadline_seconds = 0", "[GatewayTimeout] deadline_seconds"),
+        ("[GatewayTimeout]\nrisk = 'none'", "[GatewayTimeout] risk"),
+        ("[GatewayTimeout]\napproval = 'yes'", "[GatewayTimeout] approval"),
+        ("[GatewayTimeout]\nenabled = 0", "[GatewayTimeout] enabled"),
+        ("[NotebookError]\nmax_retries = 1", "[NotebookError] action"),
+        ("[NotebookError.databricks]\nmax_retries = 1", "[NotebookError.databricks] action"),
+        ("pipeline = 3", "[[pipeline]]"),
+        ("[[pipeline]]\nrerun = 'ask'", "[[pipeline]] 1 match"),
+        ("[[pipeline]]\nmatch = '*'\n[[pipeline]]\nmatch = ''", "[[pipeline]] 2 match"),
+        ("[[pipeline]]\nmatch = '*'\nrerun = 'maybe'", "[[pipeline]] 1 rerun"),
+        ("[[pipeline]]\nmatch = '*'\nmax_retries = -1", "[[pipeline]] 1 max_retries"),
+        ("[[pipeline]]\nmatch = '*'\nseverity = 'P1'", "[[pipeline]] 1 severity"),
+        ("[[pipeline]]\nmatch = '*'\nteams = 'x'", "[[pipeline]] 1 teams"),
+        ("[GatewayTimeout", "own.toml"),
+    ],
+)
+def test_a_mistake_is_refused_and_named(own, text, named):
+    with pytest.raises(SettingsError) as refused:
+        load(own(text), 3)
+
+    assert named in str(refused.value)
+
+
+def test_all_mistakes_are_named_at_once(own):
+    with pytest.raises(SettingsError, match=r"\[GatewayTimeout\] risk.*\[ServerBusy\] approval"):
+        load(own("[GatewayTimeout]\nrisk = 1\n[ServerBusy]\napproval = 1"), 3)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path):
+    with pytest.raises(SettingsError, match=r"gone\.toml cannot be read"):
+        load(tmp_path / "gone.toml", 3)
+
+
+def test_a_file_in_another_encoding_is_refused(tmp_path: Path):
+    file = tmp_path / "own.toml"
+    file.write_bytes("# über".encode("utf-16"))
+
+    with pytest.raises(SettingsError, match=r"is no TOML"):
+        load(file, 3)
+
+
+def test_every_action_is_in_one_list():
+    assert {book.action for book in load(None, 3).entries.values()} <= ACTIONS

@@ -1,0 +1,1 @@
+"""Commands: what a person asked for, carried out in the request's own unit."""

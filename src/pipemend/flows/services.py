@@ -1,0 +1,102 @@
+"""What the flows work with, one set per process: bootstrap builds it, tests build their own."""
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+
+from pipemend.core.clock import Clock
+from pipemend.core.playbook import Playbooks
+from pipemend.core.ports import Analyzer, Notifier, Platform
+from pipemend.core.rca import Severity
+from pipemend.core.run import Resource
+from pipemend.core.sla import LEVELS, Level
+from pipemend.store.database import Database
+
+
+class Begins(Protocol):
+    """What the flows need of the engine."""
+
+    id: str
+
+    def begin(self, db: sa.Connection, name: str, key: str, *args: Any) -> None:
+        """Starts a flow when `db` commits. The same key again is the same flow."""
+        ...
+
+    async def living(self, keys: Sequence[str]) -> set[str]:
+        """Which of these flows are waiting or running."""
+        ...
+
+    async def forget(self, before: datetime) -> int:
+        """Deletes flows that ended before; how many."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What the settings say, as values."""
+
+    enabled: bool = False
+    max_age: timedelta = timedelta(hours=6)
+    max_in_flight: int = 20
+    starts_per_minute: int = 30
+    watch_interval: timedelta = timedelta(seconds=30)
+    levels: Mapping[Severity, Level] = field(default_factory=lambda: dict(LEVELS))
+    finops: tuple[str | None, str | None, str | None] = (None, None, None)  # team, owner, cost centre
+    dashboard: str = ""
+
+
+@dataclass(kw_only=True)
+class Services:
+    """Everything a flow may touch."""
+
+    database: Database
+    engine: Begins
+    clock: Clock
+    platforms: Mapping[str, Platform]
+    notifiers: Mapping[str, Notifier]
+    analyzer: Analyzer
+    explainer: Analyzer | None
+    playbooks: Playbooks
+    policy: Policy
+    jitter: Callable[[], float] = random.random
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def worker(self) -> str:
+        """The name under which this process leases rows."""
+        return self.engine.id
+
+    @property
+    def connections(self) -> Sequence[Resource]:
+        return [resource for platform in self.platforms.values() for resource in platform.connections]
+
+    def connection(self, platform: str, resource: str | None) -> Resource | None:
+        """The connection of a resource; of a missing one, if the platform has exactly one."""
+        ours = [r for r in self.connections if r.platform == platform]
+        if resource is None:
+            return ours[0] if len(ours) == 1 else None
+        return next((r for r in ours if r.id == resource), None)
+
+    def link(self, ticket_id: str) -> str | None:
+        """The ticket on the dashboard."""
+        return f"{self.policy.dashboard}?ticket={ticket_id}" if self.policy.dashboard else None
+
+
+_installed: Services | None = None
+
+
+def install(services: Services) -> None:
+    """From now on the flows of this process work with these."""
+    global _installed
+    _installed = services
+
+
+def services() -> Services:
+    if _installed is None:
+        raise RuntimeError("no services are installed: bootstrap does that before the engine starts")
+    return _installed

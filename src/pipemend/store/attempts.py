@@ -1,0 +1,142 @@
+"""Attempts: one row each, moved by conditional updates."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from pipemend.core.attempt import LIVE, MOVES, Attempt, AttemptStatus
+from pipemend.core.errors import MoveRefused, NotFound, Overtaken
+from pipemend.core.run import RunRef
+from pipemend.store.rows import Row
+from pipemend.store.schema import attempts, tickets
+
+WAITS_OR_LIVES = (AttemptStatus.WAITING, *LIVE)
+FROM_TICKET = {
+    "platform": tickets.c.platform,
+    "resource": tickets.c.resource,
+    "resource_name": tickets.c.display_resource.label("resource_name"),
+    "pipeline": tickets.c.pipeline,
+    "run_group_id": tickets.c.run_group_id,
+}
+COLUMNS = [
+    FROM_TICKET[field.name] if field.name in FROM_TICKET else attempts.c[field.name] for field in fields(Attempt)
+]
+WHOLE = sa.select(*COLUMNS).join_from(attempts, tickets, attempts.c.ticket_id == tickets.c.id)
+
+
+def from_row(row: Row) -> Attempt:
+    return Attempt(**dict(row._mapping))
+
+
+def insert(db: sa.Connection, **values: Any) -> Attempt:
+    """A new attempt, waiting. Its key says which ticket and which number."""
+    key = f"{values['ticket_id']}-{values['attempt_number']}"
+    db.execute(attempts.insert().values(key=key, status=AttemptStatus.WAITING, **values))
+    return get(db, key)
+
+
+def get(db: sa.Connection, key: str) -> Attempt:
+    """Raises NotFound."""
+    row = db.execute(WHOLE.where(attempts.c.key == key)).first()
+    if row is None:
+        raise NotFound(f"there is no attempt {key}")
+    return from_row(row)
+
+
+def of_ticket(db: sa.Connection, ticket_id: str) -> Sequence[Attempt]:
+    """In the order of their numbers."""
+    rows = db.execute(WHOLE.where(attempts.c.ticket_id == ticket_id).order_by(attempts.c.attempt_number)).all()
+    return [from_row(row) for row in rows]
+
+
+def by_rerun(db: sa.Connection, ref: RunRef) -> Attempt | None:
+    """The attempt that started this run."""
+    row = db.execute(
+        WHOLE.where(
+            attempts.c.remediation_run_id == ref.run_id,
+            tickets.c.platform == ref.platform,
+            tickets.c.resource == ref.resource,
+        )
+    ).first()
+    return from_row(row) if row else None
+
+
+def move(db: sa.Connection, was: Attempt, becomes: AttemptStatus, **changes: Any) -> Attempt:
+    """Moves the attempt if state and revision are still what they were; raises Overtaken or MoveRefused."""
+    if becomes is not was.status and becomes not in MOVES[was.status]:
+        raise MoveRefused(f"{was.key}: an attempt that is {was.status} cannot become {becomes}")
+    done = db.execute(
+        attempts.update()
+        .where(attempts.c.id == was.id, attempts.c.status == was.status, attempts.c.revision == was.revision)
+        .values(status=becomes, stumbles=0 if becomes is not was.status else attempts.c.stumbles, **changes)
+    ).rowcount
+    if done != 1:
+        raise Overtaken(was.key)
+    return get(db, was.key)
+
+
+def touch(db: sa.Connection, was: Attempt, **changes: Any) -> Attempt:
+    """Changes the attempt without moving it, as somebody else: adds 1 to its revision."""
+    return move(db, was, was.status, revision=was.revision + 1, **changes)
+
+
+def due(db: sa.Connection, now: datetime, limit: int) -> Sequence[Attempt]:
+    """Attempts to look at, the longest due first."""
+    wish = WHOLE.where(attempts.c.due_at <= now).order_by(attempts.c.due_at, attempts.c.id).limit(limit)
+    return [from_row(row) for row in db.execute(wish).all()]
+
+
+def orphans(db: sa.Connection, limit: int) -> Sequence[Attempt]:
+    """Attempts to which the machine owes something and which have no due time: a living flow must hold each."""
+    wish = WHOLE.where(attempts.c.due_at.is_(None), attempts.c.status.in_(WAITS_OR_LIVES)).limit(limit)
+    return [from_row(row) for row in db.execute(wish).all()]
+
+
+def in_flight(db: sa.Connection) -> int:
+    """Repairs under way at this moment, those being started included."""
+    held = sa.and_(attempts.c.status == AttemptStatus.WAITING, attempts.c.due_at.is_(None))
+    wish = sa.select(sa.func.count()).where(sa.or_(attempts.c.status.in_(LIVE), held))
+    return db.scalar(wish) or 0
+
+
+def started_since(db: sa.Connection, moment: datetime) -> int:
+    """Attempts whose call was made after `moment`, those being started included."""
+    held = sa.and_(attempts.c.status == AttemptStatus.WAITING, attempts.c.due_at.is_(None))
+    made = sa.and_(
+        attempts.c.started_at > moment, attempts.c.status.not_in([AttemptStatus.WAITING, AttemptStatus.CANCELLED])
+    )
+    return db.scalar(sa.select(sa.func.count()).where(sa.or_(made, held))) or 0
+
+
+def live_elsewhere(db: sa.Connection, ticket_id: str, platform: str, resource: str, pipeline: str) -> str | None:
+    """Another ticket whose repair of the same pipeline is under way."""
+    return db.scalar(
+        sa.select(attempts.c.ticket_id)
+        .join_from(attempts, tickets, attempts.c.ticket_id == tickets.c.id)
+        .where(
+            tickets.c.platform == platform,
+            tickets.c.resource == resource,
+            tickets.c.pipeline == pipeline,
+            attempts.c.ticket_id != ticket_id,
+            attempts.c.status.in_(LIVE),
+        )
+        .limit(1)
+    )
+
+
+def unclear(db: sa.Connection, platform: str, resource: str, pipeline: str) -> Attempt | None:
+    """An attempt of this pipeline whose rerun is not known yet: an unknown run may be its."""
+    row = db.execute(
+        WHOLE.where(
+            tickets.c.platform == platform,
+            tickets.c.resource == resource,
+            tickets.c.pipeline == pipeline,
+            attempts.c.status.in_([AttemptStatus.STARTING, AttemptStatus.UNKNOWN]),
+        )
+        .order_by(attempts.c.id.desc())
+        .limit(1)
+    ).first()
+    return from_row(row) if row else None

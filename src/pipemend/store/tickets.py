@@ -1,0 +1,171 @@
+"""Tickets and the runs that belong to them."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from pipemend.core.errors import MoveRefused, NotFound, Overtaken
+from pipemend.core.run import RunRef, RunStatus
+from pipemend.core.ticket import REMEDIATION_MOVES, Ticket
+from pipemend.store.rows import Row, insert_new
+from pipemend.store.schema import ticket_runs, tickets
+
+COLUMNS = [tickets.c[field.name] for field in fields(Ticket)]
+
+
+def from_row(row: Row) -> Ticket:
+    """The ticket in a row of COLUMNS."""
+    values = dict(row._mapping)
+    values["recommendations"] = tuple(values["recommendations"] or ())
+    return Ticket(**{name: values[name] for name in (field.name for field in fields(Ticket))})
+
+
+def insert(db: sa.Connection, ticket: Ticket) -> bool:
+    """Opens the ticket; False when its root run has one already."""
+    values = {**asdict(ticket), "recommendations": list(ticket.recommendations), "search_text": search_text(ticket)}
+    return insert_new(db, tickets, values) is not None
+
+
+def get(db: sa.Connection, ticket_id: str) -> Ticket:
+    """Raises NotFound."""
+    row = db.execute(sa.select(*COLUMNS).where(tickets.c.id == ticket_id)).first()
+    if row is None:
+        raise NotFound(f"there is no ticket {ticket_id}")
+    return from_row(row)
+
+
+def lock(db: sa.Connection, ticket_id: str) -> Ticket:
+    """The ticket, kept from others until the unit ends: whoever changes a ticket or its attempts begins here."""
+    row = db.execute(sa.select(*COLUMNS).where(tickets.c.id == ticket_id).with_for_update()).first()
+    if row is None:
+        raise NotFound(f"there is no ticket {ticket_id}")
+    return from_row(row)
+
+
+def by_root(db: sa.Connection, ref: RunRef) -> Ticket | None:
+    row = db.execute(
+        sa.select(*COLUMNS).where(
+            tickets.c.platform == ref.platform,
+            tickets.c.resource == ref.resource,
+            tickets.c.root_run_id == ref.run_id,
+        )
+    ).first()
+    return from_row(row) if row else None
+
+
+def by_group(db: sa.Connection, platform: str, resource: str, group_id: str) -> Ticket | None:
+    """The youngest ticket whose run belongs to this group."""
+    row = db.execute(
+        sa.select(*COLUMNS)
+        .where(
+            tickets.c.platform == platform,
+            tickets.c.resource == resource,
+            tickets.c.run_group_id == group_id,
+            tickets.c.merged_into.is_(None),
+        )
+        .order_by(tickets.c.timestamp.desc())
+        .limit(1)
+    ).first()
+    return from_row(row) if row else None
+
+
+def move(db: sa.Connection, was: Ticket, **changes: Any) -> Ticket:
+    """Changes the ticket if nobody else has since; raises Overtaken or MoveRefused."""
+    _check(was, changes)
+    now = {**changes, "revision": was.revision + 1}
+    done = db.execute(
+        tickets.update().where(tickets.c.id == was.id, tickets.c.revision == was.revision).values(**now)
+    ).rowcount
+    if done != 1:
+        raise Overtaken(was.id)
+    ticket = get(db, was.id)
+    if changes.keys() & SEARCHED:
+        db.execute(tickets.update().where(tickets.c.id == was.id).values(search_text=search_text(ticket)))
+    return ticket
+
+
+def _check(was: Ticket, changes: dict[str, Any]) -> None:
+    if "remediation_status" not in changes:
+        return
+    becomes = changes["remediation_status"]
+    if becomes != was.remediation_status and becomes not in REMEDIATION_MOVES[was.remediation_status]:
+        raise MoveRefused(f"{was.id}: a repair that is {was.remediation_status} cannot become {becomes}")
+
+
+SEARCHED = {"pipeline", "error_type", "error_message", "itsm_ticket_id", "rca_result", "run_id", "root_run_id"}
+
+
+def search_text(ticket: Ticket) -> str:
+    """What the search looks through, in small letters."""
+    words = (
+        ticket.id,
+        ticket.pipeline,
+        ticket.display_resource,
+        ticket.error_type,
+        ticket.error_code,
+        ticket.run_id,
+        ticket.root_run_id,
+        ticket.itsm_ticket_id,
+        ticket.finops_team,
+        (ticket.error_message or "")[:500],
+        (ticket.rca_result or "")[:500],
+    )
+    return " ".join(word for word in words if word).lower()
+
+
+def claim_due(db: sa.Connection, now: datetime, limit: int, until: datetime, owner: str) -> Sequence[Ticket]:
+    """Tickets whose decision is due, leased to `owner` until `until`."""
+    due = (
+        sa.select(tickets.c.id)
+        .where(tickets.c.due_at <= now)
+        .order_by(tickets.c.due_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    rows = db.execute(
+        tickets.update()
+        .where(tickets.c.id.in_(due))
+        .values(due_at=until, owner=owner, revision=tickets.c.revision + 1)
+        .returning(*COLUMNS)
+    ).all()
+    return [from_row(row) for row in rows]
+
+
+def add_run(
+    db: sa.Connection, ref: RunRef, ticket_id: str, role: str, status: RunStatus, ended_at: datetime | None = None
+) -> bool:
+    """Notes that a run belongs to a ticket; False when it belongs to one already."""
+    values = {
+        "platform": ref.platform,
+        "resource": ref.resource,
+        "run_id": ref.run_id,
+        "ticket_id": ticket_id,
+        "role": role,
+        "status": str(status),
+        "ended_at": ended_at,
+    }
+    return insert_new(db, ticket_runs, values) is not None
+
+
+def known_run(db: sa.Connection, ref: RunRef) -> Row | None:
+    """The row of a run that belongs to one of our tickets: ticket_id, role, status, ended_at."""
+    return db.execute(sa.select(ticket_runs).where(_is(ref))).first()
+
+
+def run_changed(db: sa.Connection, ref: RunRef, status: RunStatus, ended_at: datetime | None) -> None:
+    db.execute(ticket_runs.update().where(_is(ref)).values(status=str(status), ended_at=ended_at))
+
+
+def runs_of(db: sa.Connection, ticket_id: str) -> Sequence[Row]:
+    return db.execute(sa.select(ticket_runs).where(ticket_runs.c.ticket_id == ticket_id)).all()
+
+
+def _is(ref: RunRef) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        ticket_runs.c.platform == ref.platform,
+        ticket_runs.c.resource == ref.resource,
+        ticket_runs.c.run_id == ref.run_id,
+    )

@@ -1,0 +1,31 @@
+"""The application: every service behind one port."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from .doors import control, identity, logic_apps, resource_manager
+from .front import Front
+from .operations import Operation
+from .world import World
+
+OPERATIONS: tuple[Operation, ...] = (
+    *resource_manager.OPERATIONS,
+    *identity.OPERATIONS,
+    *logic_apps.OPERATIONS,
+    *control.OPERATIONS,
+)
+
+
+def create_app(world: World | None = None) -> Starlette:
+    """The twin as an ASGI application; `serve` is needed for the faults that break connections."""
+    place = world or World()
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        await place.close()
+
+    return Starlette(routes=[Mount("/", app=Front(place, OPERATIONS))], lifespan=lifespan)

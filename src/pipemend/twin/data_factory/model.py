@@ -1,0 +1,158 @@
+"""The factories, their pipelines and runs: the state behind Resource Manager."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from ..clock import now
+from .failures import ActivityError
+from .plans import Outcome, Plan
+
+
+@dataclass(frozen=True)
+class InvokedBy:
+    """Who started a run, as Data Factory shows it."""
+
+    id: str
+    name: str
+    type: str
+    pipeline: str | None = None
+    run_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One activity of a pipeline; with a child it is an Execute Pipeline activity."""
+
+    name: str
+    type: str
+    child: str | None = None
+
+
+@dataclass
+class ActivityRun:
+    id: str
+    step: Step
+    start: datetime
+    end: datetime | None = None
+    status: str = "InProgress"
+    error: ActivityError | None = None
+    child_run_id: str | None = None
+
+    @property
+    def last_updated(self) -> datetime:
+        return self.end or self.start
+
+
+@dataclass
+class Run:
+    """One run of a pipeline. `asked_by` and `request_id` say who wanted it; the real thing does not tell."""
+
+    id: str
+    pipeline: "Pipeline"
+    group: str
+    invoked_by: InvokedBy
+    outcome: Outcome
+    parameters: dict[str, Any]
+    start: datetime
+    last_updated: datetime
+    asked_by: str
+    request_id: str | None = None
+    referenced: str | None = None
+    debug: bool = False
+    status: str = "Queued"
+    message: str = ""
+    end: datetime | None = None
+    latest: bool = True
+    todo: list[Step] = field(default_factory=list)
+    activities: list[ActivityRun] = field(default_factory=list)
+    timer: asyncio.TimerHandle | None = None
+    on_end: list[Callable[["Run"], None]] = field(default_factory=list)
+
+    @property
+    def ended(self) -> bool:
+        return self.end is not None
+
+    @property
+    def failed_activity(self) -> ActivityRun | None:
+        return next((activity for activity in reversed(self.activities) if activity.status == "Failed"), None)
+
+    def succeeded_steps(self) -> set[str]:
+        return {activity.step.name for activity in self.activities if activity.status == "Succeeded"}
+
+
+@dataclass
+class Pipeline:
+    factory: "Factory"
+    name: str
+    plan: Plan = field(default_factory=Plan)
+    started: int = 0
+
+    def steps(self) -> list[Step]:
+        """Own activities first, then the children; the last own one is the one that may fail."""
+        own = [Step(f"Copy data{n}", "Copy") for n in range(1, self.plan.activities + 1)]
+        usual = self.plan.usual_error()
+        if own and usual:
+            own[-1] = Step(usual.target or own[-1].name, usual.activity_type)
+        return own + [Step(f"Execute {child}", "ExecutePipeline", child) for child in self.plan.children]
+
+
+@dataclass
+class Factory:
+    name: str
+    created: datetime
+    pipelines: dict[str, Pipeline] = field(default_factory=dict)
+    runs: dict[str, Run] = field(default_factory=dict)
+    groups: dict[str, list[Run]] = field(default_factory=dict)
+
+    def pipeline(self, name: str) -> Pipeline | None:
+        return self.pipelines.get(name.casefold())
+
+    def define(self, name: str) -> Pipeline:
+        """The pipeline of this name, made if there is none."""
+        return self.pipelines.setdefault(name.casefold(), Pipeline(self, name))
+
+    def keep(self, run: Run) -> None:
+        """Adds the run; it is the latest of its group from now on."""
+        for other in self.groups.setdefault(run.group, []):
+            other.latest = False
+        self.groups[run.group].append(run)
+        self.runs[run.id] = run
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where the factories are, and how late and in what portions they tell of their runs."""
+
+    subscription: str = "00000000-0000-4000-8000-00000000adf0"
+    resource_group: str = "rg-twin"
+    page_size: int = 100
+    visible_after: float = 0.0
+    found_after: float = 0.0
+
+
+class Estate:
+    """All factories of the subscription."""
+
+    def __init__(self) -> None:
+        self.settings = Settings()
+        self.factories: dict[str, Factory] = {}
+
+    def factory(self, name: str) -> Factory | None:
+        return self.factories.get(name.casefold())
+
+    def define(self, name: str) -> Factory:
+        """The factory of this name, made if there is none."""
+        return self.factories.setdefault(name.casefold(), Factory(name, now()))
+
+    def run(self, run_id: str) -> Run | None:
+        return next((f.runs[run_id] for f in self.factories.values() if run_id in f.runs), None)
+
+    def runs(self) -> list[Run]:
+        return [run for factory in self.factories.values() for run in factory.runs.values()]
+
+    def resource_id(self, factory: Factory) -> str:
+        place = f"/subscriptions/{self.settings.subscription}/resourceGroups/{self.settings.resource_group}"
+        return f"{place}/providers/Microsoft.DataFactory/factories/{factory.name}"

@@ -1,0 +1,94 @@
+"""What a pipeline is told to do, read from the control address."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .failures import NAMED, ActivityError
+
+SHAPES = ("none", "metric", "log_v2", "log_v2_bare", "log_v1", "metric_classic", "flat")
+TARGETS = ("factory", "workspace", "none")
+
+
+class BadPlan(ValueError):
+    """The plan cannot be read; the message says why."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one run ends. `InProgress` never ends by itself."""
+
+    status: str = "Succeeded"
+    error: ActivityError | None = None
+    duration: float | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the runs of a pipeline do, and how Azure Monitor tells of the failed ones."""
+
+    outcomes: tuple[Outcome, ...] = (Outcome(),)
+    duration: float = 0.3
+    queued: float = 0.0
+    activities: int = 1
+    children: tuple[str, ...] = ()
+    alert: str = "none"
+    copies: int = 1
+    delay: float = 0.0
+    target: str = "factory"
+    resolve_after: float | None = None
+
+    def outcome(self, number: int) -> Outcome:
+        """Of the run with this number, counted from 0; the last outcome repeats."""
+        return self.outcomes[min(number, len(self.outcomes) - 1)]
+
+    def usual_error(self) -> ActivityError | None:
+        return next((outcome.error for outcome in self.outcomes if outcome.error), None)
+
+
+def read_plan(body: Mapping[str, Any], base: Plan) -> Plan:
+    """The base with what the body names changed. Raises BadPlan."""
+    unknown = set(body) - set(Plan.__dataclass_fields__)
+    if unknown:
+        raise BadPlan(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(Plan.__dataclass_fields__)}")
+    values = {name: getattr(base, name) for name in Plan.__dataclass_fields__} | dict(body)
+    if "outcomes" in body:
+        values["outcomes"] = tuple(read_outcome(item) for item in body["outcomes"]) or (Outcome(),)
+    values["children"] = tuple(values["children"])
+    if values["alert"] not in SHAPES:
+        raise BadPlan(f"alert: one of {', '.join(SHAPES)}")
+    if values["target"] not in TARGETS:
+        raise BadPlan(f"target: one of {', '.join(TARGETS)}")
+    if "activities" not in body and values["children"] and all(o.status == "Succeeded" for o in values["outcomes"]):
+        values["activities"] = 0
+    return Plan(**values)
+
+
+def read_outcome(item: Any) -> Outcome:
+    """A status, the name of a failure, or an object with `status`, `error` and `duration`."""
+    if isinstance(item, str):
+        return Outcome("Failed", NAMED[item]) if item in NAMED else Outcome(_status(item))
+    if not isinstance(item, Mapping):
+        raise BadPlan(f"an outcome is a word or an object, not {item!r}")
+    error = read_error(item["error"]) if item.get("error") else None
+    return Outcome(_status(item.get("status", "Failed" if error else "Succeeded")), error, item.get("duration"))
+
+
+def read_error(item: Any) -> ActivityError:
+    if isinstance(item, str) and item in NAMED:
+        return NAMED[item]
+    if not isinstance(item, Mapping):
+        raise BadPlan(f"an error is an object or one of {', '.join(NAMED)}, not {item!r}")
+    return ActivityError(
+        code=str(item.get("errorCode", "2200")),
+        message=str(item.get("message", "The activity failed.")),
+        failure_type=str(item.get("failureType", "UserError")),
+        activity_type=str(item.get("activityType", "Copy")),
+        target=item.get("target"),
+    )
+
+
+def _status(word: Any) -> str:
+    if word not in ("Succeeded", "Failed", "Cancelled", "InProgress"):
+        raise BadPlan(f"unknown outcome {word!r}; failures by name: {', '.join(NAMED)}")
+    return str(word)

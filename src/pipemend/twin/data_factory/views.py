@@ -1,0 +1,146 @@
+"""The shapes in which Resource Manager shows factories, pipelines, runs and activity runs."""
+
+import json
+from typing import Any
+
+from ..clock import stamp
+from .failures import ActivityError
+from .model import ActivityRun, Estate, Factory, InvokedBy, Pipeline, Run
+
+NO_ERROR = {"errorCode": "", "message": "", "failureType": "", "details": ""}
+
+
+def factory_view(estate: Estate, factory: Factory) -> dict[str, Any]:
+    return {
+        "name": factory.name,
+        "id": estate.resource_id(factory),
+        "type": "Microsoft.DataFactory/factories",
+        "properties": {
+            "provisioningState": "Succeeded",
+            "createTime": stamp(factory.created),
+            "version": "2018-06-01",
+        },
+        "eTag": '"0000ac02-0000-0600-0000-5b24571b0000"',
+        "location": "East US",
+        "identity": {"type": "SystemAssigned"},
+        "tags": {},
+    }
+
+
+def pipeline_view(estate: Estate, pipeline: Pipeline) -> dict[str, Any]:
+    activities = [_activity_definition(step.name, step.type, step.child) for step in pipeline.steps()]
+    return {
+        "id": f"{estate.resource_id(pipeline.factory)}/pipelines/{pipeline.name}",
+        "name": pipeline.name,
+        "type": "Microsoft.DataFactory/factories/pipelines",
+        "etag": "0a0064d4-0000-0600-0000-5b245bd00000",
+        "properties": {"activities": activities, "parameters": {}, "annotations": []},
+    }
+
+
+def _activity_definition(name: str, kind: str, child: str | None) -> dict[str, Any]:
+    definition: dict[str, Any] = {"name": name, "type": kind, "dependsOn": [], "userProperties": []}
+    if child:
+        definition["typeProperties"] = {
+            "pipeline": {"referenceName": child, "type": "PipelineReference"},
+            "waitOnCompletion": True,
+        }
+    return definition
+
+
+def run_view(estate: Estate, run: Run) -> dict[str, Any]:
+    return {
+        "id": f"{estate.resource_id(run.pipeline.factory)}/pipelineruns/{run.id}",
+        "runId": run.id,
+        "debugRunId": run.id if run.debug else None,
+        "runGroupId": run.group,
+        "pipelineName": run.pipeline.name,
+        "parameters": {name: _text(value) for name, value in run.parameters.items()},
+        "invokedBy": _invoked_by(run.invoked_by),
+        "runStart": stamp(run.start),
+        "runEnd": stamp(run.end) if run.end else None,
+        "durationInMs": int((run.end - run.start).total_seconds() * 1000) if run.end else None,
+        "status": run.status,
+        "message": run.message,
+        "output": None,
+        "lastUpdated": stamp(run.last_updated),
+        "annotations": [],
+        "runDimension": {},
+        "isLatest": run.latest,
+    }
+
+
+def _invoked_by(who: InvokedBy) -> dict[str, Any]:
+    shown = {"id": who.id, "name": who.name, "invokedByType": who.type}
+    if who.pipeline and who.run_id:
+        shown |= {"pipelineName": who.pipeline, "pipelineRunId": who.run_id}
+    return shown
+
+
+def _text(value: Any) -> str:
+    """Parameters are shown as strings whatever they were."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def activity_view(estate: Estate, run: Run, activity: ActivityRun) -> dict[str, Any]:
+    took = int((activity.end - activity.start).total_seconds() * 1000) if activity.end else None
+    place = f"{estate.resource_id(run.pipeline.factory)}/pipelineruns/{run.id}"
+    return {
+        "activityRunId": activity.id,
+        "activityName": activity.step.name,
+        "activityType": activity.step.type,
+        "pipelineName": run.pipeline.name,
+        "pipelineRunId": run.id,
+        "linkedServiceName": "",
+        "status": activity.status,
+        "activityRunStart": stamp(activity.start),
+        "activityRunEnd": stamp(activity.end) if activity.end else None,
+        "durationInMs": took,
+        "input": _input(activity),
+        "output": _output(activity),
+        "error": _error(activity.error, activity.step.name),
+        "retryAttempt": None,
+        "iterationHash": "",
+        "userProperties": {},
+        "recoveryStatus": "None",
+        "integrationRuntimeNames": ["defaultintegrationruntime"],
+        "executionDetails": None,
+        "id": f"{place}/activityruns/{activity.id}",
+    }
+
+
+def _error(error: ActivityError | None, name: str) -> dict[str, Any]:
+    if error is None:
+        return {**NO_ERROR, "target": name}
+    return {
+        "errorCode": error.code,
+        "message": error.message,
+        "failureType": error.failure_type,
+        "target": error.target or name,
+        "details": "" if error.activity_type == "ExecutePipeline" else [],
+    }
+
+
+def _input(activity: ActivityRun) -> dict[str, Any]:
+    if activity.step.child:
+        return {"pipeline": {"referenceName": activity.step.child, "type": "PipelineReference"}}
+    if activity.step.type == "Copy":
+        return {"source": {"type": "DelimitedTextSource"}, "sink": {"type": "AzureSqlSink"}}
+    return {}
+
+
+def _output(activity: ActivityRun) -> dict[str, Any]:
+    if activity.child_run_id:
+        return {"pipelineName": activity.step.child, "pipelineRunId": activity.child_run_id}
+    if activity.step.type != "Copy" or activity.end is None:
+        return {}
+    errors = [{"Code": activity.error.code, "Message": activity.error.message}] if activity.error else []
+    return {
+        "copyDuration": 6,
+        "dataRead": 142000,
+        "dataWritten": 0 if errors else 142000,
+        "effectiveIntegrationRuntime": "DefaultIntegrationRuntime (East US)",
+        "errors": errors,
+        "throughput": 23.112,
+        "usedParallelCopies": 1,
+    }

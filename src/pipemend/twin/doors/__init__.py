@@ -1,0 +1,1 @@
+"""The addresses of the twin: one module for each service, each a table of operations."""

@@ -1,0 +1,62 @@
+"""Faults: making things go wrong, and stopping it."""
+
+from typing import Any
+
+from ...faults import KINDS, Fault
+from ...operations import operation
+from ...wire import Answer, Call, json_answer
+from ...world import World
+from .reading import SERVICE, body, done, not_there, refused
+
+SERVICES = ("arm", "identity", "logic_app", "slack", "jira", "gemini")
+FIELDS = ("match", "kind", "status", "headers", "seconds", "times", "probability", "word")
+
+
+def add(world: World, call: Call) -> Answer:
+    data = body(call, FIELDS)
+    match = data.get("match") or {}
+    if data.get("kind") not in KINDS:
+        raise refused(f"kind: one of {', '.join(KINDS)}")
+    if not isinstance(match, dict) or set(match) - {"service", "operation"}:
+        raise refused("match: an object with service and operation")
+    if match.get("service") not in (None, *SERVICES):
+        raise refused(f"service: one of {', '.join(SERVICES)}")
+    fault = world.faults.add(int(data.get("times", 1)), **_fault(data, match))
+    return json_answer({"id": fault.id})
+
+
+def _fault(data: dict[str, Any], match: dict[str, Any]) -> dict[str, Any]:
+    headers = tuple((str(name), str(value)) for name, value in (data.get("headers") or {}).items())
+    return {
+        "kind": data["kind"],
+        "service": match.get("service"),
+        "operation": match.get("operation"),
+        "status": int(data.get("status", Fault.status)),
+        "headers": headers,
+        "seconds": float(data.get("seconds", Fault.seconds)),
+        "probability": float(data.get("probability", Fault.probability)),
+        "word": str(data.get("word", Fault.word)),
+    }
+
+
+def listed(world: World, _: Call) -> Answer:
+    return json_answer({"faults": world.faults.listed()})
+
+
+def clear(world: World, _: Call) -> Answer:
+    world.faults.clear()
+    return done()
+
+
+def remove(world: World, call: Call) -> Answer:
+    if not world.faults.remove(call.params["fault"]):
+        raise not_there(f"fault {call.params['fault']}")
+    return done()
+
+
+OPERATIONS = (
+    operation(SERVICE, "addFault", "POST", "/twin/faults", add),
+    operation(SERVICE, "faults", "GET", "/twin/faults", listed),
+    operation(SERVICE, "clearFaults", "DELETE", "/twin/faults", clear),
+    operation(SERVICE, "removeFault", "DELETE", "/twin/faults/{fault}", remove),
+)

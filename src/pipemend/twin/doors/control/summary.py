@@ -1,0 +1,56 @@
+"""The overview, the way back to the beginning, and the log of requests."""
+
+from collections import Counter
+
+from ...identity import HEADER_VALUE
+from ...logic_apps.workflows import DEFAULT
+from ...operations import operation
+from ...wire import Answer, Call, json_answer
+from ...world import FACTORY, World
+from .reading import SERVICE, done
+
+
+def summary(world: World, call: Call) -> Answer:
+    return json_answer(
+        {
+            "settings": settings(world, call.base_url),
+            "pipelines": [f"{f.name}/{p.name}" for f in world.estate.factories.values() for p in f.pipelines.values()],
+            "runs": dict(Counter(run.status for run in world.estate.runs())),
+            "workflows": {name: flow.behaviour.kind for name, flow in world.workflows.items()},
+            "alerts": len(world.action_group.post.deliveries),
+            "faults": world.faults.listed(),
+            "requests": world.journal.counts(),
+        }
+    )
+
+
+def settings(world: World, base_url: str) -> dict[str, str]:
+    """The environment with which a product talks to the twin."""
+    place = world.estate.settings
+    workflow = world.workflows.get(DEFAULT)
+    return {
+        "AZURE_RESOURCE_MANAGER_URL": base_url,
+        "AZURE_SUBSCRIPTION_ID": place.subscription,
+        "AZURE_RESOURCE_GROUP": place.resource_group,
+        "AZURE_DATA_FACTORY_NAME": FACTORY,
+        "IDENTITY_ENDPOINT": f"{base_url}/identity/token",
+        "IDENTITY_HEADER": HEADER_VALUE,
+        "PLAYBOOK_RETRY_PIPELINE": workflow.url(base_url) if workflow else "",
+    }
+
+
+def reset(world: World, _: Call) -> Answer:
+    world.reset()
+    return done()
+
+
+def requests(world: World, call: Call) -> Answer:
+    found = world.journal.listed(call.query.get("service"), call.query.get("operation"))
+    return json_answer({"requests": found})
+
+
+OPERATIONS = (
+    operation(SERVICE, "summary", "GET", "/twin", summary),
+    operation(SERVICE, "reset", "POST", "/twin/reset", reset),
+    operation(SERVICE, "requests", "GET", "/twin/requests", requests),
+)

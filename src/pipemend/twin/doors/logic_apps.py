@@ -1,0 +1,157 @@
+"""The trigger address of a workflow."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from ..clock import now, stamp
+from ..logic_apps.playbook import NothingToRerun
+from ..logic_apps.workflows import Behaviour, Invocation, Workflow, platform_headers
+from ..operations import operation
+from ..refusals import arm_error
+from ..wire import Answer, Call, Refused, html_answer, json_answer, text_answer
+from ..world import World
+
+INVOKE = "/workflows/{workflow}/triggers/{trigger}/paths/invoke"
+NEVER_START = ("failed", "500_failed")
+SILENT = ("202_empty", "no_response_502", "gateway_504", "html")
+FORBIDDEN = "The client does not have authorization to perform action 'createRun'."
+
+
+def invoke(world: World, call: Call) -> Answer:
+    workflow = world.workflows.get(call.params["workflow"])
+    history = Invocation(stamp(now()), _kept(call), _body(call))
+    try:
+        done = _work(world, workflow, call, history)
+    except Refused as refused:
+        done = refused.answer
+    history.status = done.status
+    if workflow:
+        workflow.history.append(history)
+    tracking = call.headers.get("x-ms-client-tracking-id")
+    headers = platform_headers(call.id, call.params["workflow"], tracking, history.workflow_run_id)
+    return replace(done, headers=(*done.headers, *headers))
+
+
+def _work(world: World, workflow: Workflow | None, call: Call, history: Invocation) -> Answer:
+    """Takes the request at the door, lets the playbook run, and answers in its way."""
+    if workflow is None or workflow.behaviour.kind == "not_found":
+        name = call.params["workflow"]
+        raise Refused(arm_error("WorkflowNotFound", f"The workflow '{name}' could not be found.", 404))
+    behaviour = workflow.behaviour
+    _admit(workflow, call, history)
+    history.workflow_run_id = f"0858{secrets.randbelow(10**25):025d}CU18"
+    starts = behaviour.kind not in NEVER_START if behaviour.starts is None else behaviour.starts
+    if starts:
+        try:
+            history.run_id = world.playbook.start(workflow, history)
+        except NothingToRerun as nothing:
+            if behaviour.kind not in SILENT:
+                return json_answer(_failed(history.body, str(nothing)))
+    return _ANSWERS[behaviour.kind](behaviour, history)
+
+
+def _admit(workflow: Workflow, call: Call, history: Invocation) -> None:
+    """What is refused before a workflow run exists."""
+    if call.query.get("sig") != workflow.behaviour.sig:
+        message = "The request must be authenticated: the shared access signature is missing or not valid."
+        raise Refused(arm_error("DirectApiAuthorizationRequired", message, 401))
+    if "api-version" not in call.query:
+        message = "The api-version query parameter (?api-version=) is required for all requests."
+        raise Refused(arm_error("MissingApiVersionParameter", message, 400))
+    if workflow.behaviour.kind == "disabled":
+        refused = f"Could not execute workflow '{workflow.name}' trigger 'manual'"
+        message = f"{refused} with state 'Disabled': trigger is not enabled."
+        raise Refused(arm_error("WorkflowTriggerIsNotEnabled", message, 400))
+    if workflow.behaviour.kind == "schema_mismatch" or not isinstance(history.body, dict):
+        message = (
+            "The input body for trigger 'manual' of type 'Request' did not match its schema definition. Error details: "
+            "'Required properties are missing from object: resource.'."
+        )
+        raise Refused(arm_error("TriggerInputSchemaMismatch", message, 400))
+    if workflow.behaviour.kind == "throttled":
+        answer = arm_error("WorkflowRunRateLimited", "The number of requests exceeds the limit of the workflow.", 429)
+        retry_after = ("Retry-After", f"{workflow.behaviour.number:g}")
+        raise Refused(replace(answer, headers=(*answer.headers, retry_after)))
+
+
+def _success(history: Invocation) -> dict[str, Any]:
+    body = history.body
+    return {
+        "status": "success",
+        "run_id": history.run_id,
+        "message": "ADF pipeline re-run triggered successfully",
+        "pipeline_name": body.get("pipeline_name"),
+        "ticket_id": body.get("ticket_id"),
+        "error_type": body.get("error_type"),
+        "retry_attempt": str(body.get("retry_attempt", "")),
+        "timestamp": stamp(now()),
+    }
+
+
+def _accepted(history: Invocation) -> dict[str, Any]:
+    return {
+        "status": "accepted",
+        "message": "Remediation started, will monitor and callback",
+        "run_id": history.run_id,
+        "ticket_id": history.body.get("ticket_id"),
+        "remediation_action": history.body.get("remediation_action"),
+    }
+
+
+def _failed(body: dict[str, Any], reason: str) -> dict[str, Any]:
+    return {
+        "status": "failed",
+        "message": "Failed to trigger ADF pipeline re-run",
+        "error": reason,
+        "error_code": "ActionFailed",
+        "error_message": reason,
+        "pipeline_name": body.get("pipeline_name"),
+        "ticket_id": body.get("ticket_id"),
+        "timestamp": stamp(now()),
+    }
+
+
+def _sync_text(_: Behaviour, history: Invocation) -> Answer:
+    done = json_answer(_success(history))
+    return text_answer(done.body.decode())
+
+
+def _no_response(_: Behaviour, __: Invocation) -> Answer:
+    message = "The server did not receive a response from an upstream server."
+    return json_answer({"error": {"code": "NoResponse", "message": message}}, 502)
+
+
+def _gateway_timeout(_: Behaviour, __: Invocation) -> Answer:
+    message = "The server did not receive a response from an upstream server. Request tracking id is in the headers."
+    return json_answer({"error": {"code": "GatewayTimeout", "message": message}}, 504)
+
+
+_ANSWERS: dict[str, Callable[[Behaviour, Invocation], Answer]] = {
+    "sync": lambda _, history: json_answer(_success(history)),
+    "sync_text": _sync_text,
+    "accepted": lambda _, history: json_answer(_accepted(history)),
+    "202_with_run_id": lambda _, history: json_answer(_accepted(history), 202),
+    "202_empty": lambda _, __: Answer(202),
+    "failed": lambda _, history: json_answer(_failed(history.body, FORBIDDEN)),
+    "500_failed": lambda _, history: json_answer(_failed(history.body, FORBIDDEN), 500),
+    "no_response_502": _no_response,
+    "gateway_504": _gateway_timeout,
+    "slow": lambda behaviour, history: json_answer(_success(history), delay=behaviour.number),
+    "html": lambda _, __: html_answer(),
+}
+
+
+def _body(call: Call) -> Any:
+    try:
+        return call.json()
+    except ValueError:
+        return call.body.decode("utf-8", "replace")
+
+
+def _kept(call: Call) -> dict[str, str]:
+    return {name: value for name, value in call.headers.items() if name not in ("authorization", "cookie")}
+
+
+OPERATIONS = (operation("logic_app", "invoke", "POST", INVOKE, invoke),)

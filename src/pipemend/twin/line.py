@@ -1,0 +1,95 @@
+"""The line to the caller: proper answers by ASGI, broken ones straight on the connection."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from http import HTTPStatus
+from typing import Any
+
+from .wire import Answer
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+TRANSPORT = "twin.transport"
+
+
+class NoTransport(ConnectionError):
+    """The server does not show its connection, so a broken one cannot be played."""
+
+
+class Line:
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+
+    async def send(self, answer: Answer) -> None:
+        await self._start(answer)
+        await self._send({"type": "http.response.body", "body": answer.body})
+
+    async def drip(self, answer: Answer, seconds: float) -> None:
+        """The answer in small pieces, spread over `seconds`."""
+        size = max(1, len(answer.body) // 40)
+        pieces = [answer.body[at : at + size] for at in range(0, len(answer.body), size)] or [b""]
+        await self._start(answer)
+        for piece in pieces:
+            if not await self.stays(seconds / len(pieces)):
+                return
+            await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+        await self._send({"type": "http.response.body", "body": b""})
+
+    async def stays(self, seconds: float) -> bool:
+        """Waits; false as soon as the caller hangs up."""
+        try:
+            await asyncio.wait_for(self._gone(), seconds)
+        except TimeoutError:
+            return True
+        return False
+
+    async def hold(self, seconds: float) -> None:
+        """Silence, until the caller hangs up or the time is over; then the connection is dropped."""
+        if await self.stays(seconds):
+            await self.drop()
+
+    async def drop(self) -> None:
+        self._transport().abort()
+        await self._gone()
+
+    async def cut_short(self, answer: Answer) -> None:
+        """Promises the whole body, sends half of it and closes."""
+        transport = self._transport()
+        transport.write(raw(answer, body=answer.body[: len(answer.body) // 2], length=len(answer.body)))
+        transport.close()
+        await self._gone()
+
+    async def half_close(self, answer: Answer, seconds: float) -> None:
+        """Half an answer, then the sending side is closed while the other one stays open."""
+        transport = self._transport()
+        transport.write(raw(answer, body=answer.body[: len(answer.body) // 2], length=len(answer.body)))
+        if transport.can_write_eof():
+            transport.write_eof()
+        await self.hold(seconds)
+
+    async def _start(self, answer: Answer) -> None:
+        headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
+        if answer.status not in (204, 304):
+            headers.append((b"content-length", str(len(answer.body)).encode()))
+        await self._send({"type": "http.response.start", "status": answer.status, "headers": headers})
+
+    async def _gone(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    def _transport(self) -> asyncio.Transport:
+        transport = self._scope.get("state", {}).get(TRANSPORT)
+        if not isinstance(transport, asyncio.Transport):
+            raise NoTransport("this server does not show its connection")
+        return transport
+
+
+def raw(answer: Answer, body: bytes, length: int) -> bytes:
+    """The bytes of an answer whose announced length need not be true."""
+    phrase = HTTPStatus(answer.status).phrase
+    lines = [f"HTTP/1.1 {answer.status} {phrase}", *(f"{name}: {value}" for name, value in answer.headers)]
+    return "\r\n".join([*lines, f"Content-Length: {length}", "", ""]).encode("latin-1") + body

@@ -1,0 +1,1 @@
+"""Logic Apps: playbooks that start reruns, and the many ways in which they answer."""

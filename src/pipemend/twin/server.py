@@ -1,0 +1,95 @@
+"""Serving the twin so that faults reach the connection itself."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+from .app import create_app
+from .line import TRANSPORT
+from .world import World
+
+KEEP_ALIVE_SECONDS = 75
+
+
+class _ShowsTransport:
+    """Puts the connection into the state of every request that comes over it."""
+
+    app_state: dict[str, Any]
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        self.app_state = {**self.app_state, TRANSPORT: transport}
+        super().connection_made(transport)  # type: ignore[misc]  # the protocol class comes after this one
+
+
+Protocol: type[asyncio.Protocol] = type("Protocol", (_ShowsTransport, AutoHTTPProtocol), {})
+
+
+class _Server(uvicorn.Server):
+    """Tells its base URL once it listens."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[str], None], *, signals: bool) -> None:
+        super().__init__(config)
+        self._ready = ready
+        self._signals = signals
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.servers:
+            host, port = self.servers[0].sockets[0].getsockname()[:2]
+            self._ready(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Hangs up first: whoever still waits for an answer gets none."""
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        await super().shutdown(sockets)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        if not self._signals:
+            yield
+            return
+        with super().capture_signals():
+            yield
+
+
+def serve(host: str = "127.0.0.1", port: int = 0, ready: Callable[[str], None] | None = None) -> None:
+    """Serves until interrupted. `ready` hears the base URL; without it the URL is printed."""
+    _Server(_config(World(), host, port), ready or _announce, signals=True).run()
+
+
+@asynccontextmanager
+async def running(world: World | None = None, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
+    """Serves inside the running event loop; yields the base URL."""
+    listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    server = _Server(_config(world or World(), host, port), listening.set_result, signals=False)
+    serving = asyncio.create_task(server.serve())
+    serving.add_done_callback(lambda _: listening.cancel())
+    try:
+        yield await listening
+    finally:
+        server.should_exit = True
+        await serving
+
+
+def _config(world: World, host: str, port: int) -> uvicorn.Config:
+    return uvicorn.Config(
+        create_app(world),
+        host=host,
+        port=port,
+        http=Protocol,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=2,
+    )
+
+
+def _announce(url: str) -> None:
+    print(f"The twin is listening on {url} (see {url}/twin/)", flush=True)

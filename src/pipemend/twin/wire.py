@@ -1,0 +1,71 @@
+"""What comes in and what goes out, as values: handlers see no web framework."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+Headers = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request, read to its end. Header names are lower case."""
+
+    id: str
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    base_url: str = ""
+    client: str | None = None
+    params: Mapping[str, str] = field(default_factory=dict)
+
+    def json(self) -> Any:
+        """The body as JSON; an empty body is None. Raises ValueError."""
+        return json.loads(self.body) if self.body.strip() else None
+
+    def fields(self) -> dict[str, Any]:
+        """The body as a JSON object or a form; anything else is no fields."""
+        if self.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+            return dict(parse_qsl(self.body.decode("utf-8", "replace")))
+        try:
+            data = self.json()
+        except ValueError:
+            return {}
+        return data if isinstance(data, dict) else {}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One response. It is sent `delay` seconds after the work was done."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: Headers = ()
+    delay: float = 0.0
+
+
+class Refused(Exception):
+    """The request is answered without doing what it asks."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
+
+
+def json_answer(data: object, status: int = 200, headers: Headers = (), delay: float = 0.0) -> Answer:
+    body = json.dumps(data, ensure_ascii=False).encode()
+    return Answer(status, body, (("Content-Type", "application/json; charset=utf-8"), *headers), delay)
+
+
+def text_answer(text: str, status: int = 200, headers: Headers = (), delay: float = 0.0) -> Answer:
+    return Answer(status, text.encode(), (("Content-Type", "text/plain; charset=utf-8"), *headers), delay)
+
+
+def html_answer(status: int = 200, headers: Headers = (), delay: float = 0.0) -> Answer:
+    """The page of a proxy that stands in the way."""
+    page = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body><h1>Please sign in</h1></body></html>"
+    return Answer(status, page, (("Content-Type", "text/html; charset=utf-8"), *headers), delay)

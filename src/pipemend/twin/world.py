@@ -1,0 +1,42 @@
+"""The world: everything the twin remembers. A reset makes it new."""
+
+from .action_group import ActionGroup
+from .clock import Timers
+from .data_factory.engine import Engine
+from .data_factory.model import Estate
+from .faults import FaultBook
+from .identity import Identity
+from .journal import Journal
+from .logic_apps.playbook import Playbook
+from .logic_apps.workflows import DEFAULT, Workflow
+
+FACTORY = "adf-twin"
+
+
+class World:
+    def __init__(self) -> None:
+        self.timers = Timers()
+        self._fill()
+
+    def _fill(self) -> None:
+        self.journal = Journal()
+        self.faults = FaultBook()
+        self.identity = Identity()
+        self.estate = Estate()
+        self.estate.define(FACTORY)
+        self.action_group = ActionGroup(self.timers, self.estate)
+        self.engine = Engine(self.timers, self.action_group.hear)
+        self.playbook = Playbook(self.timers, self.estate, self.engine)
+        self.workflows = {DEFAULT: Workflow(DEFAULT)}
+
+    def reset(self) -> None:
+        """Back to the beginning; what was under way is dropped."""
+        self.timers.cancel_all()
+        self.playbook.callbacks.forget()
+        self.action_group.post.forget()
+        self._fill()
+
+    async def close(self) -> None:
+        self.timers.cancel_all()
+        await self.playbook.callbacks.close()
+        await self.action_group.post.close()

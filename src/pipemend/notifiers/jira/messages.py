@@ -1,0 +1,138 @@
+"""The issue and the comments about a ticket, in Jira's form."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipemend.core.events import Explained, RemediationStarted, StatusChanged, TicketOpened
+from pipemend.core.ports import News
+from pipemend.core.ticket import AI_USER, Status
+from pipemend.notifiers import phrases
+from pipemend.notifiers.jira.document import (
+    Node,
+    bullets,
+    code_block,
+    document,
+    heading,
+    lines,
+    link,
+    panel,
+    paragraph,
+    small_print,
+    strong,
+    text,
+)
+
+SUMMARY = 255
+ACTION_DONE = "Pipeline re-run completed successfully"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Telling:
+    """What an event does to the issue. `opens`: the issue is created when there is none yet."""
+
+    comment: Sequence[Node] = ()
+    describes: bool = False
+    closes: bool = False
+    opens: bool = False
+
+    @property
+    def silent(self) -> bool:
+        return not (self.comment or self.describes or self.closes or self.opens)
+
+
+def telling(news: News) -> Telling:
+    """Which event causes what. Waits and steps in between stay out of Jira: an issue is no log."""
+    match news.event:
+        case TicketOpened():
+            return Telling(opens=True)
+        case Explained():
+            return Telling(opens=True, describes=True)
+        case RemediationStarted():
+            return Telling(opens=True, comment=[started(news)])
+        case StatusChanged() as event:
+            return _moved(news, event)
+    return Telling()
+
+
+def summary(news: News) -> str:
+    error = phrases.error_type(news.ticket)
+    room = SUMMARY - len(" failed - ") - phrases.units(phrases.cut(error, 100))
+    return f"{phrases.cut(phrases.pipeline(news.ticket), room)} failed - {phrases.cut(error, 100)}"
+
+
+def description(news: News) -> Node:
+    ticket = news.ticket
+    blocks = [
+        heading(phrases.opened_header(ticket), level=2),
+        panel("info", lines(_fact(*fact) for fact in phrases.opened_facts(ticket))),
+        heading("Root Cause"),
+        paragraph(text(phrases.root_cause(ticket))),
+    ]
+    if error := phrases.error_message(ticket):
+        blocks += [heading("Error"), code_block(error, limit=4000)]
+    if advice := phrases.recommendations(ticket):
+        blocks += [heading("Recommendations"), bullets(advice[:15])]
+    blocks += [heading("Decision"), paragraph(text(phrases.decision(ticket), limit=2000))]
+    if words := list(phrases.guardrail_words(ticket)):
+        blocks.append(bullets(words[:20], limit=300))
+    return document(*blocks, *_dashboard(news))
+
+
+def started(news: News) -> Node:
+    run = news.attempt.remediation_run_id if news.attempt else None
+    return paragraph(text(f"🤖 Attempt {phrases.of_max(news)} started{': ' + run if run else ''}", limit=500))
+
+
+def success(news: News) -> Node:
+    closer = "AI Auto-Heal System" if news.ticket.ack_user in (None, AI_USER) else phrases.closed_by(news.ticket)
+    facts = (
+        ("Ticket ID", news.ticket.id),
+        ("Remediation Run ID", phrases.new_run(news)),
+        ("Attempt Number", str(phrases.number(news))),
+        ("Action", ACTION_DONE),
+        ("Closed By", closer),
+    )
+    title = paragraph(strong(phrases.SUCCESS_HEADER))
+    return panel("success", title, lines(_fact(*fact) for fact in facts))
+
+
+def escalation(news: News) -> Sequence[Node]:
+    required = f"🔴 Action Required: {phrases.action_required(news)}"
+    frame = panel(
+        "error",
+        paragraph(strong(phrases.escalation_header(news))),
+        lines(_fact(*fact) for fact in phrases.escalation_facts(news)),
+        paragraph(text(required, limit=3000)),
+    )
+    return [frame, *_dashboard(news)]
+
+
+def left_open(why: str) -> Node:
+    sentence = f"This issue could not be closed automatically: {why}. Please close it by hand."
+    return panel("warning", paragraph(text(sentence, limit=1000)))
+
+
+def marker(news: News) -> str:
+    """Stands below each comment, so that a comment whose answer was lost is found again."""
+    return f"Pipemend event {news.id} of {news.ticket.id}"
+
+
+def comment(news: News, blocks: Sequence[Node]) -> Node:
+    return document(*blocks, paragraph(small_print(marker(news))))
+
+
+def _moved(news: News, event: StatusChanged) -> Telling:
+    if event.remediation_success:
+        return Telling(comment=[success(news)], closes=True)
+    if event.escalated:
+        return Telling(comment=escalation(news), opens=True)
+    said = paragraph(text(phrases.moved_line(news), limit=2000))
+    return Telling(comment=[said], closes=event.new_status == Status.ACKNOWLEDGED)
+
+
+def _fact(name: str, value: str) -> str:
+    return f"{name}: {phrases.cut(phrases.one_line(value), 500) or '-'}"
+
+
+def _dashboard(news: News) -> Sequence[Node]:
+    return [paragraph(link("View in Dashboard", news.link))] if news.link else []

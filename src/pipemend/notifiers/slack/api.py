@@ -1,0 +1,116 @@
+"""Slack's Web API: one call, one request, one deadline, and its errors in our words."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pydantic import SecretStr
+
+from pipemend.core.errors import NoAnswer, OutsideError, Refused, Throttled, Unreachable, Unreadable
+
+if TYPE_CHECKING:
+    from slack_sdk.errors import SlackApiError
+    from slack_sdk.web.async_client import AsyncWebClient
+
+DEADLINE = 10.0
+SLOW_DOWN = ("ratelimited", "rate_limited")
+PASSING = ("internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org")
+
+
+class SlackRefused(Refused):
+    """Slack said no, and will say it again. `word` is its own."""
+
+    def __init__(self, method: str, word: str, more: str = "") -> None:
+        super().__init__(f"Slack refused {method}: {word}{f' ({more})' if more else ''}")
+        self.word = word
+
+
+class Api:
+    """Calls Slack over one session. No call is ever repeated here: the SDK's own repeats can post twice."""
+
+    def __init__(self, token: SecretStr, base_url: str, deadline: float = DEADLINE) -> None:
+        self._token = token
+        self._base_url = base_url
+        self._deadline = deadline
+        self._client: AsyncWebClient | None = None
+
+    async def read(self, method: str, **arguments: Any) -> Mapping[str, Any]:
+        return await self._call(method, http_verb="GET", params=arguments)
+
+    async def write(self, method: str, **arguments: Any) -> Mapping[str, Any]:
+        return await self._call(method, json=arguments)
+
+    async def close(self) -> None:
+        if self._client and self._client.session:
+            await self._client.session.close()
+        self._client = None
+
+    async def _call(self, method: str, **request: Any) -> Mapping[str, Any]:
+        import aiohttp
+        from slack_sdk.errors import SlackApiError, SlackClientError
+
+        try:
+            async with asyncio.timeout(self._deadline):
+                answer = (await self._open().api_call(method, **request)).data
+        except TimeoutError:
+            raise NoAnswer(f"Slack did not answer {method} within {self._deadline:g} s") from None
+        except aiohttp.ClientConnectorError as error:
+            raise Unreachable(f"Slack cannot be reached: {error.strerror or type(error).__name__}") from None
+        except aiohttp.ClientError as error:
+            raise NoAnswer(f"Slack's answer to {method} was lost: {type(error).__name__}") from None
+        except SlackApiError as error:
+            raise _translated(method, error) from None
+        except (SlackClientError, ValueError, AttributeError, TypeError):
+            # The SDK trips over an answer that is JSON but no object, or plain text.
+            raise Unreadable(f"Slack's answer to {method} makes no sense") from None
+        if not isinstance(answer, dict):
+            raise Unreadable(f"Slack's answer to {method} makes no sense")
+        return answer
+
+    def _open(self) -> "AsyncWebClient":
+        if self._client is None:
+            self._client = self._new_client()
+        return self._client
+
+    def _new_client(self) -> "AsyncWebClient":
+        """Made at the first call, since a session belongs to the loop that runs."""
+        import aiohttp
+        from slack_sdk.web.async_client import AsyncWebClient
+
+        client = AsyncWebClient(
+            token=self._token.get_secret_value(),
+            base_url=self._base_url,
+            session=aiohttp.ClientSession(trust_env=True),
+            retry_handlers=[],
+        )
+        client.proxy = None  # the SDK's own look at HTTPS_PROXY forgets NO_PROXY; the session's does not
+        return client
+
+
+def _translated(method: str, error: "SlackApiError") -> OutsideError:
+    response: Any = error.response
+    status = int(getattr(response, "status_code", None) or getattr(response, "status", None) or 0)
+    found = getattr(response, "data", None)
+    data: Mapping[str, Any] = found if isinstance(found, dict) else {}
+    word, after = str(data.get("error") or ""), _seconds(getattr(response, "headers", None) or {})
+    if status == 429 or word in SLOW_DOWN or (status == 503 and after is not None):
+        return Throttled(f"Slack asks to slow down ({method})", retry_after=after, status=status)
+    if status >= 500 or word in PASSING:
+        return OutsideError(f"Slack failed at {method}: {word or status}", transient=True, status=status)
+    if not word and status < 400:
+        return Unreadable(f"Slack's answer to {method} makes no sense", status=status)
+    return SlackRefused(method, word or f"status {status}", _more(data))
+
+
+def _seconds(headers: Mapping[str, str]) -> float | None:
+    try:
+        return max(0.0, float(headers.get("Retry-After", "")))
+    except ValueError:
+        return None
+
+
+def _more(data: Mapping[str, Any]) -> str:
+    """What helps to put it right: the missing scope, the bad block."""
+    told = data.get("response_metadata")
+    messages = told.get("messages") if isinstance(told, dict) else None
+    return str(data.get("needed") or (messages[0] if isinstance(messages, list) and messages else ""))[:300]

@@ -1,0 +1,155 @@
+"""Tells Slack. The edit comes before the post: an edit may be repeated, a post may not."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from pipemend.core.alert import Door
+from pipemend.core.ports import News, Receipt
+from pipemend.notifiers.slack.api import Api, SlackRefused
+from pipemend.notifiers.slack.blocks import fitting
+from pipemend.notifiers.slack.messages import Message, Telling, telling
+from pipemend.notifiers.slack.original import Original
+from pipemend.settings import Settings
+
+log = logging.getLogger(__name__)
+
+DELETED = ("message_not_found",)
+UNEDITABLE = ("cant_update_message", "edit_window_closed")
+NO_THREAD = ("thread_not_found", "cannot_reply_to_message", "message_not_found")
+UNSEEN = ("missing_scope", "no_permission", "not_allowed_token_type", "channel_not_found", *NO_THREAD)
+PAGE, PAGES = 200, 5
+METADATA = "pipemend_event"
+
+
+class Slack:
+    """One message a ticket, edited as the story goes on; what people must notice goes into its thread."""
+
+    name = "slack"
+    doors: tuple[Door, ...] = ()
+
+    def __init__(self, api: Api, channel: str) -> None:
+        self._api = api
+        self._channel = channel
+
+    async def tell(self, news: News, receipt: Receipt | None) -> Receipt | None:
+        told, was = telling(news), Original.of(receipt)
+        if was is None:
+            return await self._begin(news, told)
+        now = was.after(told)
+        try:
+            if now != was or news.repeated:
+                await self._edit(now)
+        except SlackRefused as refused:
+            return await self._without_edit(news, told, was, refused)
+        if told.reply:
+            await self._reply(news, now, told.reply)
+        return now.receipt()
+
+    async def close(self) -> None:
+        await self._api.close()
+
+    async def _without_edit(self, news: News, told: Telling, was: Original, refused: SlackRefused) -> Receipt | None:
+        """What people must read reaches them in another way; what was only a status line is let go, or refused."""
+        if refused.word in DELETED:
+            log.warning("the original message is gone", extra=_about(news))
+            return await self._begin(news, told) or was.receipt()
+        now = was.after(told)
+        instead = told.reply or (Message(now.text, now.blocks()) if told.ending else None)
+        if refused.word not in UNEDITABLE or instead is None:
+            raise refused
+        log.warning("the original message cannot be edited: %s", refused.word, extra=_about(news))
+        await self._reply(news, was, instead)
+        return was.receipt()
+
+    async def _begin(self, news: News, told: Telling) -> Receipt | None:
+        """Posts to the channel what stands for itself; later messages follow below it."""
+        if told.opening is None:
+            return None
+        draft = Original(
+            channel=self._channel,
+            ts="",
+            text=told.text or told.opening.text,
+            first=told.opening.blocks,
+            above=told.above or (),
+        )
+        message = Message(draft.text, draft.blocks())
+        place = await self._seen(news, "conversations.history", channel=self._channel) if news.repeated else None
+        place = place or await self._post(news, self._channel, message)
+        channel, ts = place.get("channel") or self._channel, str(place["ts"])
+        return Original(channel=channel, ts=ts, text=draft.text, first=draft.first, above=draft.above).receipt()
+
+    async def _reply(self, news: News, original: Original, message: Message) -> None:
+        thread = {"channel": original.channel, "ts": original.ts}
+        if news.repeated and await self._seen(news, "conversations.replies", **thread):
+            return
+        try:
+            await self._post(news, original.channel, message, thread_ts=original.ts)
+        except SlackRefused as refused:
+            if refused.word not in NO_THREAD:
+                raise
+            await self._post(news, original.channel, message)
+
+    async def _edit(self, original: Original) -> None:
+        # chat.update reads names and links out of the text unless told otherwise; chat.postMessage does not.
+        await self._api.write(
+            "chat.update",
+            channel=original.channel,
+            ts=original.ts,
+            text=original.text,
+            blocks=original.blocks(),
+            parse="none",
+            link_names=False,
+        )
+
+    async def _post(self, news: News, channel: str, message: Message, **thread: str) -> Mapping[str, Any]:
+        return await self._api.write(
+            "chat.postMessage",
+            channel=channel,
+            text=message.text,
+            blocks=fitting(message.blocks),
+            metadata={"event_type": METADATA, "event_payload": _key(news)},
+            unfurl_links=False,
+            unfurl_media=False,
+            **thread,
+        )
+
+    async def _seen(self, news: News, method: str, **where: str) -> Mapping[str, Any] | None:
+        """The message that already tells this event, as far as we may look; else it is told at least once."""
+        turn: dict[str, str] = {}
+        for _ in range(PAGES):
+            try:
+                page = await self._api.read(method, limit=PAGE, include_all_metadata=True, **where, **turn)
+            except SlackRefused as refused:
+                if refused.word not in UNSEEN:
+                    raise
+                log.warning("cannot look before repeating: %s", refused, extra=_about(news))
+                return None
+            for message in page.get("messages") or ():
+                if _told_by(message, news):
+                    return {"channel": where["channel"], "ts": message["ts"]}
+            turn = {"cursor": (page.get("response_metadata") or {}).get("next_cursor") or ""}
+            if not turn["cursor"]:
+                break
+        return None
+
+
+def build(settings: Settings) -> Slack | None:
+    """Slack as it is set, or nothing without a token."""
+    if settings.slack_bot_token is None:
+        return None
+    return Slack(Api(settings.slack_bot_token, settings.slack_api_url), settings.slack_alert_channel)
+
+
+def _key(news: News) -> dict[str, Any]:
+    return {"event_id": news.id, "ticket_id": news.ticket.id}
+
+
+def _told_by(message: Mapping[str, Any], news: News) -> bool:
+    metadata = message.get("metadata") or {}
+    payload = metadata.get("event_payload") or {}
+    return metadata.get("event_type") == METADATA and {name: payload.get(name) for name in _key(news)} == _key(news)
+
+
+def _about(news: News) -> dict[str, Any]:
+    return {"notifier": Slack.name, "ticket_id": news.ticket.id, "event_id": news.id}

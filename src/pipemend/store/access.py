@@ -76,6 +76,12 @@ def sign_out(db: sa.Connection, value: str) -> None:
     db.execute(sessions.delete().where(sessions.c.token_hash == digest(value)))
 
 
+def forget_expired(db: sa.Connection, now: datetime) -> None:
+    """Takes away sessions and links whose time is over."""
+    for table in (sessions, sign_in_links):
+        db.execute(table.delete().where(table.c.expires_at <= now))
+
+
 def make_link(db: sa.Connection, name: str, now: datetime) -> str:
     """A word that signs the holder of a token in, once, within a quarter of an hour."""
     value = secrets.token_urlsafe(24)

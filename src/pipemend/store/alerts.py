@@ -115,6 +115,21 @@ def of_delivery(db: sa.Connection, delivery_id: int) -> Sequence[Row]:
     return db.execute(sa.select(alerts).where(alerts.c.delivery_id == delivery_id).order_by(alerts.c.id)).all()
 
 
+def of_deliveries(db: sa.Connection, delivery_ids: Sequence[int]) -> Sequence[Row]:
+    """The alerts of all these deliveries, in their order."""
+    wish = sa.select(alerts).where(alerts.c.delivery_id.in_(delivery_ids))
+    return db.execute(wish.order_by(alerts.c.delivery_id, alerts.c.id)).all()
+
+
+def of_ticket(db: sa.Connection, ticket_id: str, limit: int = 50) -> Sequence[Row]:
+    return db.execute(sa.select(alerts).where(alerts.c.ticket_id == ticket_id).order_by(alerts.c.id).limit(limit)).all()
+
+
+def held(db: sa.Connection, limit: int = 100) -> Sequence[Row]:
+    """Alerts that may belong to a rerun of ours and wait until that is known."""
+    return db.execute(sa.select(alerts).where(alerts.c.state == "held").order_by(alerts.c.id).limit(limit)).all()
+
+
 def _kept(row: Row) -> Kept:
     window = (row.window_start, row.window_end) if row.window_start and row.window_end else None
     alert = Alert(

@@ -1,13 +1,17 @@
 """Deliveries: each raw call at a door is kept first, and can be replayed."""
 
 import hashlib
+import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from pipemend.core.alert import Alert
+from pipemend.core.clock import stamp
 from pipemend.core.errors import NotFound
 from pipemend.store.rows import Row
 from pipemend.store.schema import deliveries
@@ -31,6 +35,104 @@ def keep(db: sa.Connection, *, door: str, body: bytes, now: datetime, **what: An
         )
     ).one()
     return row.id, row.times == 1
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What was kept: `new` unless the same bytes came before, and the tickets that its runs are known to belong to."""
+
+    id: int
+    new: bool
+    tickets: tuple[str, ...]
+
+
+def accept(
+    db: sa.Connection,
+    *,
+    door: str,
+    body: bytes,
+    now: datetime,
+    outcome: str,
+    reason: str | None = None,
+    alerts: Sequence[Alert] = (),
+    named: str | None = None,
+    replay_of: int | None = None,
+) -> Accepted:
+    """Keeps a delivery and its alerts, due now; a repeat is only counted.
+
+    Every alert that reaches us passes here while its sender waits, so the statements are text: two on SQLite, one on
+    PostgreSQL.
+    """
+    key = named or slot(door, body, now)
+    whole = (key, door, body, stamp(now), outcome, _clean(reason), len(alerts), replay_of)
+    told = json.dumps([_as_told(alert) for alert in alerts])
+    if db.dialect.name == "sqlite":
+        return _accept_sqlite(db, whole, told, stamp(now))
+    row = db.exec_driver_sql(ACCEPT, (told, *whole, stamp(now), stamp(now))).one()
+    return Accepted(row.id, row.times == 1, tuple(row.tickets or ()))
+
+
+def _accept_sqlite(db: sa.Connection, whole: tuple[Any, ...], told: str, now: str) -> Accepted:
+    delivery_id, times = db.exec_driver_sql(KEEP, whole).one()
+    if times > 1:
+        known = db.exec_driver_sql(TICKETS, (delivery_id, delivery_id)).scalars()
+    elif told == "[]":
+        return Accepted(delivery_id, True, ())
+    else:
+        known = db.exec_driver_sql(TELL, (delivery_id, now, now, told)).scalars()
+    return Accepted(delivery_id, times == 1, tuple(dict.fromkeys(name for name in known if name)))
+
+
+def _as_told(alert: Alert) -> list[str | None]:
+    """In the order of TOLD."""
+    start, end = alert.window or (None, None)
+    values = (getattr(alert, name) for name in TOLD[:-3])
+    times = (stamp(time) if time else None for time in (alert.failed_at, start, end))
+    return [*(_clean(value) for value in values), *times]
+
+
+def _clean(text: str | None) -> str | None:
+    """Text that both databases take: no NUL, no half of a surrogate pair."""
+    if text is None or (text.isascii() and "\0" not in text):
+        return text
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode("utf-8")
+
+
+TOLD = (
+    "platform",
+    "resource",
+    "pipeline",
+    "run_id",
+    "activity",
+    "activity_type",
+    "error_code",
+    "error_message",
+    "failure_type",
+    "rule",
+    "failed_at",
+    "window_start",
+    "window_end",
+)
+_DELIVERY = "(slot, door, body, received_at, outcome, reason, accepted, replay_of)"
+_REPEAT = "ON CONFLICT (slot) DO UPDATE SET count = deliveries.count + 1 RETURNING id, count"
+_ALERT = f"(delivery_id, state, created_at, due_at, {', '.join(TOLD)})"
+_SAME_RUN = "r.platform = {0}.platform AND r.resource = {0}.resource AND r.run_id = {0}.run_id"
+KEEP = f"INSERT INTO deliveries {_DELIVERY} VALUES (?, ?, ?, ?, ?, ?, ?, ?) {_REPEAT}"
+TELL = f"""INSERT INTO alerts {_ALERT}
+    SELECT ?, 'new', ?, ?, {", ".join(f"json_extract(value, '$[{n}]')" for n in range(len(TOLD)))} FROM json_each(?)
+    RETURNING (SELECT r.ticket_id FROM ticket_runs r WHERE {_SAME_RUN.format("alerts")})"""
+TICKETS = f"""SELECT ticket_id FROM alerts WHERE delivery_id = ? AND ticket_id IS NOT NULL
+    UNION SELECT r.ticket_id FROM alerts a JOIN ticket_runs r ON {_SAME_RUN.format("a")} WHERE a.delivery_id = ?"""
+ACCEPT = f"""WITH
+    told AS (SELECT {", ".join(f"value->>{n} AS {name}" for n, name in enumerate(TOLD))}
+        FROM json_array_elements(CAST(%s AS json)) AS value),
+    kept AS (INSERT INTO deliveries {_DELIVERY} VALUES (%s, %s, %s, %s, %s, %s, %s, %s) {_REPEAT}),
+    made AS (INSERT INTO alerts {_ALERT}
+        SELECT kept.id, 'new', %s, %s, {", ".join(f"told.{name}" for name in TOLD)} FROM kept, told WHERE kept.count = 1)
+    SELECT kept.id, kept.count AS times, ARRAY(
+        SELECT r.ticket_id FROM ticket_runs r JOIN told ON {_SAME_RUN.format("told")}
+        UNION SELECT a.ticket_id FROM alerts a WHERE a.delivery_id = kept.id AND a.ticket_id IS NOT NULL) AS tickets
+    FROM kept"""
 
 
 def get(db: sa.Connection, delivery_id: int) -> Row:

@@ -135,5 +135,24 @@ def untold(db: sa.Connection) -> Sequence[Row]:
     return db.execute(wish).all()
 
 
+def parked(db: sa.Connection, limit: int = 50) -> Sequence[Row]:
+    """Messages that a notifier refused for good, the newest first: notifier, ticket_id, error, tries, event, at."""
+    wish = (
+        sa.select(
+            receipts.c.notifier,
+            receipts.c.ticket_id,
+            receipts.c.error,
+            receipts.c.tries,
+            events.c.name.label("event"),
+            events.c.at,
+        )
+        .join_from(receipts, events, receipts.c.event_id == events.c.id)
+        .where(receipts.c.state == "parked")
+        .order_by(receipts.c.event_id.desc())
+        .limit(limit)
+    )
+    return db.execute(wish).all()
+
+
 def _is(row: Row) -> sa.ColumnElement[bool]:
     return sa.and_(receipts.c.event_id == row.event_id, receipts.c.notifier == row.notifier)

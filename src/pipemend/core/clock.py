@@ -43,8 +43,4 @@ def _six_digits(text: str) -> str:
     if not dot:
         return text
     digits = len(tail) - len(tail.lstrip("0123456789"))
-    return (
-        f"{head}.{tail[: min(digits, 6)].ljust(6, '0')}{tail[digits:]}"
-        if digits
-        else text
-    )
+    return f"{head}.{tail[: min(digits, 6)].ljust(6, '0')}{tail[digits:]}" if digits else text

@@ -53,9 +53,7 @@ class MoveRefused(PipemendError):
 class OutsideError(PipemendError):
     """A system we call refused or did not answer. `transient`: asking again later may help."""
 
-    def __init__(
-        self, message: str, *, transient: bool, status: int | None = None
-    ) -> None:
+    def __init__(self, message: str, *, transient: bool, status: int | None = None) -> None:
         super().__init__(message)
         self.transient = transient
         self.status = status

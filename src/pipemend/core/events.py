@@ -13,11 +13,7 @@ class Event:
 
     def fields(self) -> dict[str, Any]:
         """What listeners get beside id and time; what is not set is left out."""
-        return {
-            key: value
-            for key, value in asdict(self).items()
-            if value is not None and value is not False
-        }
+        return {key: value for key, value in asdict(self).items() if value is not None and value is not False}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,6 +35,7 @@ class Situation:
     connection_known: bool = True
     resource: str = ""
     run_known: bool = True
+    root_known: bool = True
     failed_at: datetime | None = None
     max_age: timedelta = timedelta(hours=6)
     error_type: str = ""
@@ -44,12 +45,13 @@ class Situation:
     pipeline: PipelineRule = DEFAULT_RULE
     root_ended: bool = True
     hands_off: str | None = None  # why automation has stepped back
+    remedy_known: bool = True
     standing: Standing = Standing.FAILED
-    other_repair: str | None = (
-        None  # the ticket whose repair of this pipeline is under way
-    )
+    unreachable: str | None = None  # why the platform could not be asked how the work stands
+    other_repair: str | None = None  # the ticket whose repair of this pipeline is under way
     attempts: int = 0
     granted: int = 0
+    by_person: bool = False  # the next attempt is one that a person granted
 
     @property
     def limit(self) -> int:
@@ -71,17 +73,13 @@ Guardrail = Callable[[Situation], Objection | None]
 def limit(playbook: Playbook | None, rule: PipelineRule, granted: int) -> int:
     """Attempts allowed: the pipeline's own number where it has one, else the playbook's, and what people granted."""
     own = rule.max_retries
-    return (
-        own if own is not None else playbook.max_retries if playbook else 0
-    ) + granted
+    return (own if own is not None else playbook.max_retries if playbook else 0) + granted
 
 
 def switched_on(s: Situation) -> Objection | None:
     """automatic remediation is switched on"""
     if not s.enabled:
-        return Objection(
-            "automatic remediation is switched off (AUTO_REMEDIATION_ENABLED)"
-        )
+        return Objection("automatic remediation is switched off (AUTO_REMEDIATION_ENABLED)")
     if s.held is not None:
         return Objection(
             f"all automation is stopped by the red button{': ' + s.held if s.held else ''}",
@@ -92,50 +90,29 @@ def switched_on(s: Situation) -> Objection | None:
 
 def connection_known(s: Situation) -> Objection | None:
     """the factory or workspace is connected"""
-    return (
-        None
-        if s.connection_known
-        else Objection(
-            f"no connection for {s.resource or 'the resource of this alert'}"
-        )
-    )
+    return None if s.connection_known else Objection(f"no connection for {s.resource or 'the resource of this alert'}")
 
 
 def run_known(s: Situation) -> Objection | None:
     """the failed run is known to its platform"""
-    return (
-        None
-        if s.run_known
-        else Objection("run unknown: the platform does not know the failed run")
-    )
+    return None if s.run_known else Objection("run unknown: the platform does not know the failed run")
 
 
 def recent_enough(s: Situation) -> Objection | None:
     """the failure is recent"""
-    if (
-        s.granted
-        or s.attempts
-        or s.failed_at is None
-        or s.now - s.failed_at <= s.max_age
-    ):
+    if s.granted or s.attempts or s.failed_at is None or s.now - s.failed_at <= s.max_age:
         return None
-    return Objection(
-        f"it failed {_span(s.now - s.failed_at)} ago, longer than {_span(s.max_age)}: a person decides"
-    )
+    return Objection(f"it failed {_span(s.now - s.failed_at)} ago, longer than {_span(s.max_age)}: a person decides")
 
 
 def has_playbook(s: Situation) -> Objection | None:
     """there is a playbook for this error"""
-    return (
-        None
-        if s.playbook
-        else Objection(f"there is no playbook for {s.error_type or 'this error'}")
-    )
+    return None if s.playbook else Objection(f"there is no playbook for {s.error_type or 'this error'}")
 
 
 def analyzer_agrees(s: Situation) -> Objection | None:
     """the diagnosis allows an automatic repair"""
-    if s.auto_heal_possible:
+    if s.auto_heal_possible or s.by_person:
         return None
     return Objection(
         f"{s.error_type or 'this error'} is not for a machine to repair"
@@ -146,9 +123,7 @@ def analyzer_agrees(s: Situation) -> Objection | None:
 def pipeline_allows(s: Situation) -> Objection | None:
     """the pipeline may be rerun automatically"""
     if s.pipeline.rerun == "never":
-        return Objection(
-            f"this pipeline is never rerun automatically (rule '{s.pipeline.match}')"
-        )
+        return Objection(f"this pipeline is never rerun automatically (rule '{s.pipeline.match}')")
     return None
 
 
@@ -171,18 +146,14 @@ def nobody_took_over(s: Situation) -> Objection | None:
 
 def still_failed(s: Situation) -> Objection | None:
     """the work is still failed"""
+    if s.unreachable:
+        return Objection(f"nobody can say whether the work is still failed: {s.unreachable}", s.now + LOOK_AGAIN)
     if s.standing is Standing.RERUN_RUNS:
-        return Objection(
-            "somebody else's rerun is running: its end decides", s.now + LOOK_AGAIN
-        )
+        return Objection("somebody else's rerun is running: its end decides", s.now + LOOK_AGAIN)
     if s.standing is Standing.RECOVERED:
-        return Objection(
-            "a later run of the same work has succeeded: there is nothing to repair"
-        )
-    if s.standing is Standing.TAKEN_OVER and not s.granted:
-        return Objection(
-            "a person has rerun it and it failed again: the person has taken over"
-        )
+        return Objection("a later run of the same work has succeeded: there is nothing to repair")
+    if s.standing is Standing.TAKEN_OVER and not s.by_person:
+        return Objection("a person has rerun it and it failed again: the person has taken over")
     return None
 
 
@@ -198,23 +169,19 @@ def no_other_repair(s: Situation) -> Objection | None:
 
 def attempts_left(s: Situation) -> Objection | None:
     """there are attempts left"""
-    if s.playbook is None or s.attempts < s.limit:
+    if s.by_person or s.playbook is None or s.attempts < s.limit:
         return None
     return Objection(f"all {s.limit} attempts are used")
 
 
 def needs_nobody(s: Situation) -> Objection | None:
     """no approval is needed"""
-    if s.granted:
+    if s.by_person:
         return None
     if s.pipeline.rerun == "ask":
-        return Objection(
-            f"this pipeline is rerun only by a person's word (rule '{s.pipeline.match}')"
-        )
+        return Objection(f"this pipeline is rerun only by a person's word (rule '{s.pipeline.match}')")
     if s.playbook and s.playbook.approval:
-        return Objection(
-            f"{s.playbook.action} for {s.error_type} needs the approval of a person"
-        )
+        return Objection(f"{s.playbook.action} for {s.error_type} needs the approval of a person")
     return None
 
 
@@ -272,9 +239,7 @@ class Decision:
     @property
     def why(self) -> str:
         """The objections in words; what is for good comes first, and alone."""
-        final = [
-            objection.reason for objection in self.objections if objection.until is None
-        ]
+        final = [objection.reason for objection in self.objections if objection.until is None]
         said = final or [objection.reason for objection in self.objections]
         return "; ".join(said) if said else "every guardrail agrees"
 
@@ -297,9 +262,7 @@ class Decision:
         }
 
 
-def judge(
-    situation: Situation, guardrails: Sequence[Guardrail] = GUARDRAILS
-) -> Decision:
+def judge(situation: Situation, guardrails: Sequence[Guardrail] = GUARDRAILS) -> Decision:
     """Asks every guardrail, also after an objection."""
     return Decision(tuple(_word(guardrail, situation) for guardrail in guardrails))
 

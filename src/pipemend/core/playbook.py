@@ -132,9 +132,7 @@ class Playbooks:
     def find(self, error_type: str | None, platform: str) -> Playbook | None:
         if error_type is None:
             return None
-        return self.entries.get((error_type, platform)) or self.entries.get(
-            (error_type, None)
-        )
+        return self.entries.get((error_type, platform)) or self.entries.get((error_type, None))
 
     def rule_for(self, resource_name: str, pipeline: str) -> PipelineRule:
         """The first rule that fits; upper and lower case count as the same."""
@@ -151,8 +149,4 @@ def auto_heal_possible(diagnosis: Diagnosis, playbook: Playbook | None) -> bool:
         return True
     if diagnosis.remediable is Remediable.NO or playbook is None:
         return False
-    return (
-        playbook.action in CONDITION_MAKERS
-        or bool(playbook.backoff_seconds)
-        or playbook.approval
-    )
+    return playbook.action in CONDITION_MAKERS or bool(playbook.backoff_seconds) or playbook.approval

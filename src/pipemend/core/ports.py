@@ -32,9 +32,7 @@ class Platform(Protocol):
 
     name: str
     connections: Sequence[Resource]
-    resource_types: tuple[
-        str, ...
-    ]  # Azure resource types whose alerts it reads, lower-cased
+    resource_types: tuple[str, ...]  # Azure resource types whose alerts it reads, lower-cased
     doors: tuple[Door, ...]
     remedies: Mapping[str, Remedy]
 

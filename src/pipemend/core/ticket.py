@@ -34,13 +34,9 @@ class Approval(StrEnum):
 PREFIXES = {"data_factory": "ADF", "databricks": "DBX"}
 
 
-def ticket_id(
-    platform: str, resource: str, root_run_id: str, opened_at: datetime
-) -> str:
+def ticket_id(platform: str, resource: str, root_run_id: str, opened_at: datetime) -> str:
     """A name for people, e.g. `ADF-20261123T101500-1f496d07ab`. The unique index on the root run decides, not the name."""
-    digest = hashlib.sha256(
-        f"{platform}|{resource}|{root_run_id}".encode()
-    ).hexdigest()[:10]
+    digest = hashlib.sha256(f"{platform}|{resource}|{root_run_id}".encode()).hexdigest()[:10]
     return f"{PREFIXES.get(platform, platform[:3].upper())}-{opened_at:%Y%m%dT%H%M%S}-{digest}"
 
 
@@ -109,9 +105,7 @@ class Ticket:
 
 
 # What the repair of a ticket may become, from what it is. Anything else is refused and logged.
-REMEDIATION_MOVES: Mapping[
-    RemediationStatus | None, frozenset[RemediationStatus | None]
-] = {
+REMEDIATION_MOVES: Mapping[RemediationStatus | None, frozenset[RemediationStatus | None]] = {
     None: frozenset({None, RemediationStatus.IN_PROGRESS, RemediationStatus.FAILED}),
     RemediationStatus.IN_PROGRESS: frozenset({None, *RemediationStatus}),
     RemediationStatus.FAILED: frozenset(
@@ -129,7 +123,5 @@ REMEDIATION_MOVES: Mapping[
             RemediationStatus.MAX_RETRIES_EXCEEDED,
         }
     ),
-    RemediationStatus.SUCCEEDED: frozenset(
-        {RemediationStatus.SUCCEEDED, RemediationStatus.FAILED}
-    ),
+    RemediationStatus.SUCCEEDED: frozenset({RemediationStatus.SUCCEEDED, RemediationStatus.FAILED}),
 }

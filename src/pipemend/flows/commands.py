@@ -1,1 +1,135 @@
 """Commands: what a person asked for, carried out in the request's own unit."""
+
+import asyncio
+import logging
+from functools import partial
+
+import sqlalchemy as sa
+
+from pipemend.core.commands import Acknowledge, Command, Retry, Stop, Switch
+from pipemend.core.errors import OutsideError, Overtaken, Stale
+from pipemend.core.events import StatusChanged
+from pipemend.core.run import RunRef
+from pipemend.core.ticket import RemediationStatus, Status, Ticket
+from pipemend.flows import endings
+from pipemend.flows.decision import Grounds, decide
+from pipemend.flows.services import Services
+from pipemend.store import attempts, audit, events, switches, tickets
+
+log = logging.getLogger(__name__)
+CANCEL_SECONDS, TRIES = 15, 5
+
+
+async def carry_out(s: Services, command: Command) -> Ticket | None:
+    """Does what was asked, or raises Stale with the reason, or NotFound. The ticket as it is then; None for a switch."""
+    ticket = await _unit(s, command)
+    s.wake.set()
+    if isinstance(command, Stop) and command.cancel_run and ticket is not None:
+        await _cancel_rerun(s, ticket)
+    return ticket
+
+
+async def _unit(s: Services, command: Command) -> Ticket | None:
+    for _ in range(TRIES):
+        try:
+            return await s.database.write(partial(_do, s, command))
+        except Overtaken:  # a worker moved the row meanwhile: look at it afresh
+            await asyncio.sleep(0.05)
+    raise Stale("the ticket keeps changing: look at it again, then repeat the command")
+
+
+def _do(s: Services, command: Command, db: sa.Connection) -> Ticket | None:
+    match command:
+        case Acknowledge():
+            return _acknowledge(db, s, command)
+        case Retry():
+            return _retry(db, s, command)
+        case Stop():
+            return _stop(db, s, command)
+        case Switch():
+            _switch(db, s, command)
+            return None
+    raise Stale(f"nobody knows how to carry out {type(command).__name__}")
+
+
+def _acknowledge(db: sa.Connection, s: Services, command: Acknowledge) -> Ticket:
+    now = s.clock.now()
+    ticket = tickets.lock(db, command.ticket_id)
+    if ticket.closed:
+        raise Stale(f"it is closed already, by {ticket.ack_user}")
+    reason = f"acknowledged by {command.by}"
+    endings.cancel_waiting(db, s, ticket, reason, now)
+    live = endings.live(db, ticket)
+    repair = ticket.remediation_status if live else endings.repair_so_far(ticket)
+    ticket = endings.close(
+        db, ticket, command.by, now, empid=command.empid, remediation_status=repair, hands_off=reason
+    )
+    audit.write(
+        db,
+        "acknowledged",
+        at=now,
+        user=command.by,
+        ticket=ticket,
+        user_empid=command.empid,
+        time_taken_seconds=int(ticket.ack_seconds or 0),
+        mttr_minutes=(ticket.ack_seconds or 0) / 60,
+        sla_status=ticket.sla_status,
+    )
+    event = StatusChanged(ticket_id=ticket.id, new_status=ticket.status, user=command.by, reason=reason)
+    events.record(db, event, now, s.notifiers)
+    return ticket
+
+
+def _retry(db: sa.Connection, s: Services, command: Retry) -> Ticket:
+    """One attempt beyond the limit, in the person's name; the machine has the word again."""
+    now = s.clock.now()
+    ticket = tickets.lock(db, command.ticket_id)
+    if ticket.closed:
+        raise Stale(f"it is closed, by {ticket.ack_user}")
+    if live := endings.live(db, ticket):
+        raise Stale(f"attempt {live.attempt_number} is under way ({live.status})")
+    if any(a.status == "waiting" for a in attempts.of_ticket(db, ticket.id)):
+        raise Stale("an attempt is waiting already")
+    ticket = tickets.move(
+        db,
+        ticket,
+        status=Status.OPEN,
+        hands_off=None,
+        granted=ticket.granted + 1,
+        rca={**ticket.rca, "granted_by": command.by},
+    )
+    audit.write(db, "retry_granted", at=now, user=command.by, ticket=ticket)
+    ticket = decide(db, s, ticket, Grounds.of_ticket(ticket), now)
+    if ticket.remediation_status is not RemediationStatus.IN_PROGRESS:
+        raise Stale(f"it cannot be retried: {ticket.decision.get('why')}")  # undoes the unit
+    return ticket
+
+
+def _stop(db: sa.Connection, s: Services, command: Stop) -> Ticket:
+    ticket = tickets.lock(db, command.ticket_id)
+    if ticket.closed:
+        raise Stale(f"it is closed, by {ticket.ack_user}")
+    if ticket.hands_off:
+        raise Stale(f"automation has stopped already: {ticket.hands_off}")
+    return endings.step_back(db, s, ticket, command.by, f"stopped by {command.by}", s.clock.now())
+
+
+def _switch(db: sa.Connection, s: Services, command: Switch) -> None:
+    now = s.clock.now()
+    switches.press(db, enabled=command.enabled, reason=command.reason, by=command.by, at=now)
+    action = "automation_released" if command.enabled else "automation_stopped_everywhere"
+    audit.write(db, action, at=now, user=command.by, details={"reason": command.reason})
+    if command.enabled:
+        switches.look_again(db, now)
+
+
+async def _cancel_rerun(s: Services, ticket: Ticket) -> None:
+    live = await s.database.read(lambda db: endings.live(db, ticket))
+    if live is None or live.remediation_run_id is None:
+        return
+    try:
+        async with asyncio.timeout(CANCEL_SECONDS):
+            await s.platforms[live.platform].cancel(RunRef(live.platform, live.resource, live.remediation_run_id))
+    except (OutsideError, TimeoutError) as error:
+        log.warning("the rerun could not be cancelled", extra={"ticket_id": ticket.id, "error": str(error)})
+        raise Stale(f"automation has stopped, but the rerun could not be cancelled: {error}") from error

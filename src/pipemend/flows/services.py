@@ -1,6 +1,7 @@
 """What the flows work with, one set per process: bootstrap builds it, tests build their own."""
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -36,6 +37,27 @@ class Begins(Protocol):
         ...
 
 
+class Wake:
+    """Wakes every loop that waits. A loop marks before it looks, so that no call is missed."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def set(self) -> None:
+        """Something has become due."""
+        done, self._event = self._event, asyncio.Event()
+        done.set()
+
+    def mark(self) -> asyncio.Event:
+        return self._event
+
+    async def wait(self, mark: asyncio.Event, seconds: float) -> None:
+        """Returns when somebody called since the mark, or after `seconds`."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await mark.wait()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """What the settings say, as values."""
@@ -64,7 +86,7 @@ class Services:
     playbooks: Playbooks
     policy: Policy
     jitter: Callable[[], float] = random.random
-    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    wake: Wake = field(default_factory=Wake)
 
     @property
     def worker(self) -> str:

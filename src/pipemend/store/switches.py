@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pipemend.store.rows import Row
-from pipemend.store.schema import switches
+from pipemend.store.schema import attempts, switches, tickets
 
 ALL = "all"
 
@@ -27,3 +27,11 @@ def press(db: sa.Connection, *, enabled: bool, reason: str, by: str, at: datetim
     values = {"enabled": enabled, "reason": reason, "by": by, "at": at}
     wish = dialect.insert(switches).values(name=ALL, **values)
     db.execute(wish.on_conflict_do_update(index_elements=["name"], set_=values))
+
+
+def look_again(db: sa.Connection, now: datetime) -> None:
+    """The button is released: what waits is looked at now."""
+    waiting = sa.and_(tickets.c.due_at > now, tickets.c.status != "acknowledged")
+    db.execute(tickets.update().where(waiting).values(due_at=now))
+    held = sa.and_(attempts.c.status == "waiting", attempts.c.due_at > now, attempts.c.revision > 0)
+    db.execute(attempts.update().where(held).values(due_at=now))

@@ -169,3 +169,8 @@ def _is(ref: RunRef) -> sa.ColumnElement[bool]:
         ticket_runs.c.resource == ref.resource,
         ticket_runs.c.run_id == ref.run_id,
     )
+
+
+def fill(db: sa.Connection, ticket_id: str, **columns: Any) -> None:
+    """Writes where messages went: columns that nothing is decided by, so the revision stays."""
+    db.execute(tickets.update().where(tickets.c.id == ticket_id).values(**columns))

@@ -1,0 +1,170 @@
+"""The decision: may a machine try, and when. Judged here and again before every start."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from pipemend.core.attempt import Attempt, AttemptStatus
+from pipemend.core.clock import stamp
+from pipemend.core.events import AttemptChanged, Event, RetryScheduled
+from pipemend.core.guardrails import Decision, Situation, Standing, judge
+from pipemend.core.playbook import Playbook, auto_heal_possible
+from pipemend.core.ports import Platform
+from pipemend.core.rca import Diagnosis
+from pipemend.core.ticket import AI_USER, RemediationStatus, Ticket
+from pipemend.flows import endings
+from pipemend.flows.services import Services
+from pipemend.store import attempts, events, switches, tickets
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grounds:
+    """What a decision rests on beside the rows: the diagnosis it is about, and what the platform said just now."""
+
+    error_type: str
+    possible: bool
+    says: str = ""
+    standing: Standing = Standing.FAILED
+    unreachable: str | None = None
+    reason: str = ""  # why the attempt before failed
+
+    @classmethod
+    def of_ticket(cls, ticket: Ticket) -> "Grounds":
+        return cls(
+            error_type=ticket.error_type or "", possible=ticket.auto_heal_possible, says=str(ticket.rca.get("says", ""))
+        )
+
+    @classmethod
+    def of_diagnosis(cls, s: Services, ticket: Ticket, diagnosis: Diagnosis, reason: str) -> "Grounds":
+        book = s.playbooks.find(diagnosis.error_type, ticket.platform)
+        possible = auto_heal_possible(diagnosis, book)
+        return cls(error_type=diagnosis.error_type, possible=possible, says=says(diagnosis), reason=reason)
+
+
+def says(diagnosis: Diagnosis) -> str:
+    """Why the analyzer does not want a machine to try, in a few words."""
+    return f"the diagnosis calls it remediable: {diagnosis.remediable}"
+
+
+def situation(db: sa.Connection, s: Services, ticket: Ticket, grounds: Grounds, now: datetime) -> Situation:
+    """Everything the guardrails may ask, read in this unit."""
+    platform = s.platforms.get(ticket.platform)
+    tried = [a for a in attempts.of_ticket(db, ticket.id) if a.status not in UNTRIED]
+    by_person = ticket.granted > sum(a.by != AI_USER for a in tried)
+    book = s.playbooks.find(grounds.error_type, ticket.platform)
+    if book is None and by_person and platform is not None:
+        book = _plain_rerun(grounds.error_type, platform)
+    return Situation(
+        now=now,
+        enabled=s.policy.enabled,
+        held=switches.held(db),
+        connection_known=ticket.connection is not None,
+        resource=ticket.display_resource or ticket.resource,
+        run_known=not ticket.rca.get("run_unknown"),
+        root_known=not ticket.rca.get("root_unknown"),
+        failed_at=ticket.failed_at,
+        max_age=s.policy.max_age,
+        error_type=grounds.error_type,
+        auto_heal_possible=grounds.possible,
+        analyzer_says=grounds.says,
+        playbook=book,
+        pipeline=s.playbooks.rule_for(ticket.display_resource, ticket.pipeline),
+        root_ended=ticket.run_ended_at is not None or bool(ticket.rca.get("run_unknown")),
+        hands_off=ticket.hands_off,
+        remedy_known=book is None or platform is None or book.action in platform.remedies,
+        standing=grounds.standing,
+        unreachable=grounds.unreachable,
+        other_repair=attempts.live_elsewhere(db, ticket.id, ticket.platform, ticket.resource, ticket.pipeline),
+        attempts=len(tried),
+        granted=ticket.granted,
+        by_person=by_person,
+    )
+
+
+def _plain_rerun(error_type: str, platform: Platform) -> Playbook | None:
+    """What a person's Retry means where no playbook knows the error: run it again, once."""
+    action = next((name for name in ("retry_pipeline", "retry_job") if name in platform.remedies), None)
+    return Playbook(error_type=error_type, action=action, max_retries=0) if action else None
+
+
+UNTRIED = (AttemptStatus.WAITING, AttemptStatus.CANCELLED)
+
+
+def decide(db: sa.Connection, s: Services, ticket: Ticket, grounds: Grounds, now: datetime) -> Ticket:
+    """Judges the ticket and does what follows: an attempt is scheduled, or looked at later, or people are told."""
+    view = situation(db, s, ticket, grounds, now)
+    decision = judge(view)
+    ticket = remember(db, ticket, decision, view.limit, now)
+    if decision.never:
+        return endings.left_to_people(db, s, ticket, decision.why, now, status=_ends_as(decision, ticket))
+    if decision.allowed or ticket.remediation_attempts or ticket.granted:
+        return _schedule(db, s, ticket, grounds, view, decision.until, now)
+    return tickets.move(db, ticket, due_at=decision.until)
+
+
+def remember(db: sa.Connection, ticket: Ticket, decision: Decision, limit: int, now: datetime) -> Ticket:
+    """Keeps the decision on the ticket, whatever it is."""
+    return tickets.move(
+        db, ticket, decision=decision.record(now), max_attempts=limit or None, due_at=None, owner=None, stumbles=0
+    )
+
+
+def _ends_as(decision: Decision, ticket: Ticket) -> RemediationStatus | None:
+    objecting = {word.guardrail for word in decision.words if word.objection and word.objection.until is None}
+    if "attempts_left" in objecting and not objecting & {"has_playbook", "analyzer_agrees", "nobody_took_over"}:
+        return RemediationStatus.MAX_RETRIES_EXCEEDED
+    return endings.repair_so_far(ticket)
+
+
+def _schedule(
+    db: sa.Connection,
+    s: Services,
+    ticket: Ticket,
+    grounds: Grounds,
+    view: Situation,
+    until: datetime | None,
+    now: datetime,
+) -> Ticket:
+    book = view.playbook
+    if book is None:
+        raise AssertionError("a decision to try has a playbook")
+    before = attempts.of_ticket(db, ticket.id)
+    number = len(before) + 1
+    wait = 0.0 if view.by_person else book.wait_before(view.attempts + 1, s.jitter())
+    due = max(now + timedelta(seconds=wait), until or now)
+    attempts.insert(
+        db,
+        ticket_id=ticket.id,
+        original_run_id=ticket.root_run_id,
+        reference_run_id=_latest_failed(before) or ticket.root_run_id,
+        attempt_number=number,
+        max_retries=max(view.limit, number),
+        error_type=grounds.error_type,
+        remediation_action=book.action,
+        by=ticket.rca["granted_by"] if view.by_person else AI_USER,
+        created_at=now,
+        started_at=now,
+        due_at=due,
+    )
+    ticket = tickets.move(db, ticket, remediation_status=RemediationStatus.IN_PROGRESS)
+    events.record(db, _scheduled(ticket, number, due, grounds.reason), now, s.notifiers)
+    return ticket
+
+
+def _scheduled(ticket: Ticket, number: int, due: datetime, reason: str) -> Event:
+    if number == 1:
+        return AttemptChanged(ticket_id=ticket.id, attempt=1, status="waiting", due_at=stamp(due))
+    return RetryScheduled(ticket_id=ticket.id, attempt=number, reason=reason, due_at=stamp(due))
+
+
+def _latest_failed(before: Any) -> str | None:
+    reruns: list[Attempt] = [a for a in before if a.status is AttemptStatus.FAILED and a.remediation_run_id]
+    return reruns[-1].remediation_run_id if reruns else None
+
+
+def facts(standing: Standing = Standing.FAILED, unreachable: str | None = None) -> Mapping[str, Any]:
+    """What the platform said, in the form that a flow may keep."""
+    return {"standing": str(standing), "unreachable": unreachable}

@@ -1,0 +1,203 @@
+"""The feed: what a connection reports as changed. It ends our reruns, finds failures nobody told us of, and sees
+what people do themselves."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import partial
+
+import sqlalchemy as sa
+
+from pipemend.core.alert import Alert
+from pipemend.core.attempt import Attempt, AttemptStatus
+from pipemend.core.clock import stamp
+from pipemend.core.errors import OutsideError, Overtaken
+from pipemend.core.run import Resource, Run, RunStatus
+from pipemend.core.ticket import PIPELINE_USER, RECOVERED_USER, RemediationStatus, Ticket
+from pipemend.flows import endings
+from pipemend.flows.services import Services
+from pipemend.store import alerts, attempts, feeds, tickets
+from pipemend.store.database import transient
+from pipemend.store.rows import Row
+
+log = logging.getLogger(__name__)
+READ_SECONDS, LEASE, TOGETHER = 45, timedelta(seconds=60), 100
+SLOWEST = timedelta(minutes=5)
+LATE = timedelta(hours=24)
+
+
+async def begin(s: Services) -> None:
+    """Each connection has a feed; a new one begins now."""
+    now = s.clock.now()
+
+    def unit(db: sa.Connection) -> None:
+        for resource in s.connections:
+            feeds.begin(db, resource, now)
+
+    await s.database.write(unit)
+
+
+async def take_due(s: Services) -> int:
+    """Reads the feeds that are due; how many."""
+    now = s.clock.now()
+    rows = await s.database.write(lambda db: feeds.claim_due(db, s.connections, now, now + LEASE, s.worker))
+    await asyncio.gather(*(_read(s, row) for row in rows))
+    return len(rows)
+
+
+async def _read(s: Services, row: Row) -> None:
+    resource = s.connection(row.platform, row.resource)
+    if resource is None:
+        return
+    asked = s.clock.now()
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            changes = await s.platforms[row.platform].changes(resource, row.watermark)
+        complete = await _take_runs(s, resource, changes.runs, row.started_at)
+    except (OutsideError, TimeoutError) as error:
+        await _missed(s, row, str(error) or "no answer in time")
+        return
+    interval = s.policy.watch_interval
+    watermark = changes.until if complete else row.watermark
+    due = max(asked + interval, s.clock.now() + interval / 10)
+    await s.database.write(
+        lambda db: feeds.settle(db, row, watermark=watermark, due_at=due, last_ok_at=asked, error=None, failures=0)
+    )
+
+
+async def _missed(s: Services, row: Row, error: str) -> None:
+    log.warning("a feed could not be read", extra={"resource": row.resource, "error": error})
+    wait = min(s.policy.watch_interval * 2 ** min(row.failures, 5), SLOWEST)
+    due = s.clock.now() + wait
+    await s.database.write(lambda db: feeds.settle(db, row, due_at=due, error=error[:500], failures=row.failures + 1))
+
+
+async def _take_runs(s: Services, resource: Resource, runs: Sequence[Run], since: datetime) -> bool:
+    """Takes in what changed, one unit a run. False: the database did not take all of it, ask again from there."""
+    complete = True
+    for start in range(0, len(runs), TOGETHER):
+        some = runs[start : start + TOGETHER]
+        units = (s.database.write(partial(saw, s, run, since)) for run in some)
+        for run, ended in zip(some, await asyncio.gather(*units, return_exceptions=True), strict=True):
+            if isinstance(ended, BaseException):
+                log.error("a run of the feed stumbled", exc_info=ended, extra={"run_id": run.ref.run_id})
+                complete = complete and not (transient(ended) or isinstance(ended, Overtaken))
+    if runs:
+        s.wake.set()
+    return complete
+
+
+def saw(s: Services, run: Run, since: datetime, db: sa.Connection) -> None:
+    """One run as the platform reports it now."""
+    now = s.clock.now()
+    known = tickets.known_run(db, run.ref)
+    if known is None:
+        _saw_new(db, s, run, since, now)
+        return
+    if known.status != str(run.status):
+        tickets.run_changed(db, run.ref, run.status, run.ended_at)
+    if known.role == "rerun":
+        _saw_rerun(db, s, run, now)
+    elif known.status != str(run.status) and run.ended:
+        ticket = tickets.lock(db, known.ticket_id)
+        if known.role == "person":
+            _person_ended(db, s, ticket, run, now)
+        elif known.role == "root":
+            _root_ended(db, s, ticket, run, now)
+
+
+def _saw_new(db: sa.Connection, s: Services, run: Run, since: datetime, now: datetime) -> None:
+    if run.debug:
+        return
+    group = run.group_id
+    mother = tickets.by_group(db, run.ref.platform, run.ref.resource, group) if group else None
+    if mother is not None and not _is_new_matter(mother, run):
+        _saw_in_group(db, s, mother, run, now)
+        return
+    if run.failed and run.parent is None and (run.ended_at is None or run.ended_at >= since):
+        key = f"{run.ref.platform}:{run.ref.resource}:{run.ref.run_id}:{stamp(run.ended_at) if run.ended_at else ''}"
+        alerts.insert(db, _alert(run), now, feed_key=key)
+
+
+def _is_new_matter(mother: Ticket, run: Run) -> bool:
+    """A run that began after the ticket of its group was closed belongs to no repair of ours."""
+    return bool(mother.ack_ts and run.started_at and run.started_at > mother.ack_ts)
+
+
+def _alert(run: Run) -> Alert:
+    return Alert(
+        platform=run.ref.platform,
+        resource=run.ref.resource,
+        pipeline=run.pipeline,
+        run_id=run.ref.run_id,
+        failed_at=run.ended_at,
+        error_message=run.message,
+        rule="feed",
+    )
+
+
+def _saw_in_group(db: sa.Connection, s: Services, mother: Ticket, run: Run, now: datetime) -> None:
+    """A run of a ticket's group: perhaps ours, while a call is unclear; else somebody's own rerun."""
+    ticket = tickets.lock(db, mother.id)
+    live = endings.live(db, ticket)
+    if live is not None and live.status in (AttemptStatus.STARTING, AttemptStatus.UNKNOWN):
+        if live.status is AttemptStatus.UNKNOWN:
+            attempts.touch(db, live, due_at=now)  # look for it at once
+        return
+    tickets.add_run(db, run.ref, ticket.id, "person", run.status, run.ended_at)
+    if run.ended:
+        _person_ended(db, s, ticket, run, now)
+
+
+def _person_ended(db: sa.Connection, s: Services, ticket: Ticket, run: Run, now: datetime) -> None:
+    if ticket.closed:
+        return
+    if run.status is RunStatus.SUCCEEDED:
+        endings.closed_without_us(
+            db, s, ticket, RECOVERED_USER, f"somebody's own rerun {run.ref.run_id} has succeeded", now
+        )
+    elif run.failed and ticket.hands_off is None and endings.live(db, ticket) is None:
+        reason = f"a person has rerun it ({run.ref.run_id}) and it failed again: the person has taken over"
+        ticket = tickets.move(db, ticket, hands_off=reason)
+        endings.left_to_people(db, s, ticket, reason, now, status=endings.repair_so_far(ticket))
+
+
+def _root_ended(db: sa.Connection, s: Services, ticket: Ticket, run: Run, now: datetime) -> None:
+    """The outermost run, which was still running when the ticket opened."""
+    if ticket.closed or ticket.run_ended_at is not None:
+        return
+    if run.status is RunStatus.SUCCEEDED:
+        endings.closed_without_us(db, s, ticket, PIPELINE_USER, "the outermost run has succeeded after all", now)
+    else:
+        tickets.move(db, ticket, due_at=now)  # reads its error, then decides
+
+
+def _saw_rerun(db: sa.Connection, s: Services, run: Run, now: datetime) -> None:
+    attempt = attempts.by_rerun(db, run.ref)
+    if attempt is None or not run.ended:
+        return
+    tickets.lock(db, attempt.ticket_id)
+    attempt = attempts.get(db, attempt.key)
+    if attempt.status is AttemptStatus.TIMED_OUT and run.status is RunStatus.SUCCEEDED:
+        if attempt.completed_at and now - attempt.completed_at <= LATE:
+            endings.healed(db, s, attempt, now, late=True)
+    elif attempt.status is AttemptStatus.IN_PROGRESS and attempt.due_at is not None:
+        rerun_ended(db, s, attempt, run, now)
+
+
+def rerun_ended(db: sa.Connection, s: Services, attempt: Attempt, run: Run, now: datetime) -> None:
+    """The rerun of a living attempt has ended: healed, cancelled by a person, or failed."""
+    if run.status is RunStatus.SUCCEEDED:
+        endings.healed(db, s, attempt, now)
+    elif run.status is RunStatus.CANCELLED:
+        reason = f"the rerun {run.ref.run_id} was cancelled by a person"
+        endings.end_attempt(db, attempt, AttemptStatus.CANCELLED, now, reason)
+        ticket = tickets.move(db, tickets.lock(db, attempt.ticket_id), hands_off=reason)
+        endings.left_to_people(
+            db, s, ticket, reason, now, status=RemediationStatus.FAILED, attempt=attempt.attempt_number
+        )
+    else:
+        attempt = attempts.touch(db, attempt, due_at=None, owner=None)
+        key = f"{attempt.key}:conclude:r{attempt.revision}"
+        s.engine.begin(db, "conclude", key, attempt.key, attempt.revision, run.ref.run_id)

@@ -1,0 +1,335 @@
+"""Intake: which run an alert speaks of, which root it has, and the one ticket of that root."""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+
+import sqlalchemy as sa
+
+from pipemend.core.alert import Alert
+from pipemend.core.errors import OutsideError
+from pipemend.core.ports import Platform
+from pipemend.core.rca import Failure, Fault
+from pipemend.core.run import Resource, Run, RunRef, RunStatus
+from pipemend.flows.services import Services
+from pipemend.flows.tickets import Opening, diagnosed, open_ticket
+from pipemend.store import alerts, attempts, tickets
+from pipemend.store.alerts import Kept
+
+log = logging.getLogger(__name__)
+AT_ONCE, LEASE = 64, timedelta(seconds=60)
+READ_SECONDS = 10
+PATIENCE = timedelta(seconds=60)  # so long the platform is asked before the ticket opens without its word
+HELD = timedelta(minutes=3)
+LOOKS = (0, 30, 120, 300)  # seconds after which a run without a name is looked for
+DEPTH = 10  # parents of parents
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the platform said: the named run, its root, and why the root failed."""
+
+    run: Run | None
+    root: Run | None
+    failure: Failure | None
+
+    @property
+    def chain(self) -> tuple[Run, ...]:
+        return tuple({run.ref: run for run in (self.root, self.run) if run}.values())
+
+
+async def take_due(s: Services) -> int:
+    """Takes up due alerts; how many."""
+    now = s.clock.now()
+    kept = await s.database.write(lambda db: alerts.claim_due(db, now, AT_ONCE, now + LEASE, s.worker))
+    ended = await asyncio.gather(*(_take(s, one) for one in kept), return_exceptions=True)
+    for one, error in zip(kept, ended, strict=True):
+        if isinstance(error, BaseException):
+            log.error("an alert stumbled", exc_info=error, extra={"alert_id": one.id})
+            await s.database.write(partial(_stumbled, s, one, error))
+    if kept:
+        s.wake.set()
+    return len(kept)
+
+
+async def _take(s: Services, kept: Kept) -> None:
+    alert = kept.alert
+    known = await s.database.read(lambda db: _known(db, s, alert))
+    if known is not None:
+        await s.database.write(lambda db: alerts.joined(db, kept, known, "the run belongs to this ticket"))
+        return
+    resource = s.connection(alert.platform, alert.resource)
+    if resource is None:
+        await _open_unconnected(s, kept)
+    elif alert.run_id is None:
+        await _look_for_runs(s, kept, resource)
+    else:
+        await _take_run(s, kept, RunRef(alert.platform, resource.id, alert.run_id), resource)
+
+
+def _known(db: sa.Connection, s: Services, alert: Alert) -> str | None:
+    """The ticket that the named run belongs to already."""
+    resource = s.connection(alert.platform, alert.resource)
+    where = resource.id if resource else alert.resource
+    if alert.run_id is None or where is None:
+        return None
+    row = tickets.known_run(db, RunRef(alert.platform, where, alert.run_id))
+    return row.ticket_id if row else None
+
+
+async def _take_run(s: Services, kept: Kept, ref: RunRef, resource: Resource) -> None:
+    platform = s.platforms[ref.platform]
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            found = await look(platform, ref)
+    except (OutsideError, TimeoutError) as error:
+        await _platform_is_silent(s, kept, ref, resource, str(error) or "no answer in time")
+        return
+    if found.run is None:
+        await _run_unknown(s, kept, ref, resource)
+        return
+    await _settle_found(s, kept, found, resource)
+
+
+async def look(platform: Platform, ref: RunRef) -> Found:
+    """The named run, its outermost run, and why that failed. Raises OutsideError."""
+    run = await platform.run(ref)
+    if run is None:
+        return Found(None, None, None)
+    root = await _climb(platform, run)
+    speaks = root if root.failed else run if run.failed else None
+    return Found(run, root, await platform.failure(speaks) if speaks else None)
+
+
+async def _climb(platform: Platform, run: Run) -> Run:
+    for _ in range(DEPTH):
+        if run.parent is None:
+            break
+        parent = await platform.run(run.parent)
+        if parent is None:
+            break
+        run = parent
+    return run
+
+
+async def _settle_found(s: Services, kept: Kept, found: Found, resource: Resource) -> None:
+    root, run = found.root, found.run
+    if root is None or run is None:
+        return
+    if word := _opens_nothing(root, run):
+        await s.database.write(lambda db: alerts.ignored(db, kept, word))
+        return
+    failure = _with_alert(found.failure, kept.alert, root)
+    opening = Opening(
+        ref=root.ref,
+        pipeline=root.pipeline,
+        resource=resource,
+        failure=failure,
+        diagnosis=await diagnosed(s, failure),
+        run=root,
+        failed_at=root.ended_at or run.ended_at or kept.alert.failed_at,
+        children=tuple(r for r in found.chain if r.ref != root.ref),
+    )
+    await s.database.write(partial(_settle, s, kept, opening))
+
+
+def _opens_nothing(root: Run, run: Run) -> str | None:
+    if run.debug or root.debug:
+        return "a debug run"
+    if root.status is RunStatus.SUCCEEDED:
+        return "the outermost run has succeeded"
+    if root.status is RunStatus.CANCELLED:
+        return "the outermost run was cancelled"
+    return None
+
+
+def _settle(s: Services, kept: Kept, opening: Opening, db: sa.Connection) -> None:
+    """Joins the alert to the ticket it belongs to, holds it, or opens a ticket: one unit."""
+    now = s.clock.now()
+    unclear = attempts.unclear(db, opening.ref.platform, opening.ref.resource, opening.pipeline)
+    if joined := _has_ticket(db, opening):
+        alerts.joined(db, kept, joined, "the run belongs to this ticket")
+    elif unclear is not None and now - kept.created_at < HELD:
+        reason = f"may be the rerun of {unclear.ticket_id}"
+        alerts.put(db, kept, state="held", reason=reason, due_at=now + timedelta(seconds=2))
+    elif mother := _of_our_group(db, opening):
+        alerts.joined(db, kept, mother, "a rerun in the group of this ticket")
+    else:
+        if unclear is not None:
+            opening = replace(opening, hands_off=f"may be the rerun of {unclear.ticket_id}: no machine acts on it")
+        alerts.joined(db, kept, open_ticket(db, s, opening, now), "opened the ticket")
+
+
+def _has_ticket(db: sa.Connection, opening: Opening) -> str | None:
+    """The ticket of the root; its children become known as such."""
+    row = tickets.known_run(db, opening.ref)
+    if row is None:
+        return None
+    for child in opening.children:
+        tickets.add_run(db, child.ref, row.ticket_id, "child", child.status, child.ended_at)
+    return str(row.ticket_id)
+
+
+def _of_our_group(db: sa.Connection, opening: Opening) -> str | None:
+    """The ticket whose group the run belongs to; a run that began after that ticket was closed is a new matter."""
+    run = opening.run
+    if run is None or run.group_id is None:
+        return None
+    mother = tickets.by_group(db, opening.ref.platform, opening.ref.resource, run.group_id)
+    if mother is None or (mother.ack_ts and run.started_at and run.started_at > mother.ack_ts):
+        return None
+    return mother.id
+
+
+def _with_alert(failure: Failure | None, alert: Alert, root: Run) -> Failure:
+    """The platform's evidence; what only the alert says where the platform has none."""
+    if failure is not None and failure.faults:
+        return failure
+    said = _fault(alert)
+    return Failure(
+        platform=root.ref.platform,
+        pipeline=root.pipeline,
+        run_id=root.ref.run_id,
+        faults=(said,) if said.message or said.code else (),
+        message=root.message,
+        ended_at=root.ended_at,
+    )
+
+
+def _fault(alert: Alert) -> Fault:
+    return Fault(alert.activity, alert.activity_type, alert.error_code, alert.error_message, alert.failure_type)
+
+
+async def _opening_of_alert(s: Services, alert: Alert, ref: RunRef, resource: Resource | None) -> Opening:
+    """What can be opened from an alert alone."""
+    said = _fault(alert)
+    failure = Failure(
+        platform=alert.platform,
+        pipeline=alert.pipeline or "unknown pipeline",
+        run_id=ref.run_id,
+        faults=(said,) if said.message or said.code else (),
+        ended_at=alert.failed_at,
+    )
+    return Opening(
+        ref=ref,
+        pipeline=failure.pipeline,
+        resource=resource,
+        failure=failure,
+        diagnosis=await diagnosed(s, failure),
+        failed_at=alert.failed_at,
+    )
+
+
+async def _open_unconnected(s: Services, kept: Kept) -> None:
+    """An unknown factory opens a ticket at once, under the named run, and is never acted on."""
+    alert = kept.alert
+    ref = RunRef(alert.platform, alert.resource or "unknown", alert.run_id or nameless(alert))
+    opening = await _opening_of_alert(s, alert, ref, None)
+    await s.database.write(partial(_settle, s, kept, opening))
+
+
+async def _platform_is_silent(s: Services, kept: Kept, ref: RunRef, resource: Resource, why: str) -> None:
+    now = s.clock.now()
+    if now - kept.created_at < PATIENCE:
+        later = now + timedelta(seconds=min(2 ** min(kept.tries, 4), 10))
+        await s.database.write(
+            lambda db: alerts.put(db, kept, state="looking", reason=why, tries=kept.tries + 1, due_at=later)
+        )
+        return
+    opening = await _opening_of_alert(s, kept.alert, ref, resource)
+    await s.database.write(partial(_settle, s, kept, replace(opening, root_unknown=True)))
+
+
+async def _run_unknown(s: Services, kept: Kept, ref: RunRef, resource: Resource) -> None:
+    now = s.clock.now()
+    if now - kept.created_at < PATIENCE:
+        why, later = "the platform does not know the run yet", now + timedelta(seconds=5)
+        await s.database.write(
+            lambda db: alerts.put(db, kept, state="looking", reason=why, tries=kept.tries + 1, due_at=later)
+        )
+        return
+    opening = await _opening_of_alert(s, kept.alert, ref, resource)
+    await s.database.write(partial(_settle, s, kept, replace(opening, run_unknown=True)))
+
+
+async def _look_for_runs(s: Services, kept: Kept, resource: Resource) -> None:
+    """An alert that names no run: the platform is asked which runs failed in its window."""
+    alert = replace(kept.alert, resource=resource.id)
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            runs = [run for run in await s.platforms[alert.platform].find(alert) if not run.debug]
+    except (OutsideError, TimeoutError) as error:
+        await _look_again(s, kept, resource, str(error) or "no answer in time")
+        return
+    if not runs:
+        await _look_again(s, kept, resource, "no failed run of this pipeline in the window yet")
+        return
+    now = s.clock.now()
+    await s.database.write(partial(_named, kept, runs, now))
+
+
+def _named(kept: Kept, runs: Sequence[Run], now: datetime, db: sa.Connection) -> None:
+    """Each run that was found goes on as an alert of its own, which names it."""
+    for run in runs:
+        alert = replace(kept.alert, resource=run.ref.resource, run_id=run.ref.run_id, pipeline=run.pipeline)
+        alerts.insert(db, alert, now, feed_key=f"found:{kept.id}:{run.ref.run_id}")
+    alerts.put(db, kept, state="joined", reason=f"found {len(runs)} failed run(s): {_ids(runs)}")
+
+
+def _ids(runs: Sequence[Run]) -> str:
+    return ", ".join(run.ref.run_id for run in runs[:5]) + (", …" if len(runs) > 5 else "")
+
+
+async def _look_again(s: Services, kept: Kept, resource: Resource, why: str) -> None:
+    tries = kept.tries + 1
+    if tries < len(LOOKS):
+        later = kept.created_at + timedelta(seconds=LOOKS[tries])
+        await s.database.write(lambda db: alerts.put(db, kept, state="looking", reason=why, tries=tries, due_at=later))
+        return
+    ref = RunRef(kept.alert.platform, resource.id, nameless(kept.alert))
+    opening = await _opening_of_alert(s, kept.alert, ref, resource)
+    await s.database.write(partial(_settle, s, kept, replace(opening, run_unknown=True)))
+
+
+def nameless(alert: Alert) -> str:
+    """A run id for an alert whose run nobody could find: the same for the same rule, pipeline and window."""
+    window = "|".join(str(moment) for moment in alert.window or (alert.failed_at,))
+    digest = hashlib.sha256(f"{alert.rule}|{alert.pipeline}|{window}".encode()).hexdigest()
+    return f"none:{digest[:16]}"
+
+
+def _stumbled(s: Services, kept: Kept, error: BaseException, db: sa.Connection) -> None:
+    """Three times the same stumble: the alert opens a ticket under its named run, for people."""
+    now = s.clock.now()
+    if kept.stumbles < 2:
+        again = now + timedelta(seconds=5 * 2**kept.stumbles)
+        alerts.put(db, kept, state="looking", reason=_short(error), stumbles=kept.stumbles + 1, due_at=again)
+        return
+    alert = kept.alert
+    resource = s.connection(alert.platform, alert.resource)
+    where = resource.id if resource else alert.resource or "unknown"
+    ref = RunRef(alert.platform, where, alert.run_id or nameless(alert))
+    said = _fault(alert)
+    failure = Failure(
+        platform=alert.platform, pipeline=alert.pipeline or "unknown pipeline", run_id=ref.run_id, faults=(said,)
+    )
+    opening = Opening(
+        ref=ref,
+        pipeline=failure.pipeline,
+        resource=resource,
+        failure=failure,
+        diagnosis=None,
+        failed_at=alert.failed_at,
+        hands_off=f"Pipemend stumbled over this alert three times: {_short(error)}",
+    )
+    row = tickets.known_run(db, ref)
+    ticket_id = str(row.ticket_id) if row else open_ticket(db, s, opening, now)
+    alerts.joined(db, kept, ticket_id, _short(error))
+
+
+def _short(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"[:300]

@@ -1,0 +1,123 @@
+"""Tickets whose decision was put off: the root is read again, then it is decided."""
+
+import asyncio
+import logging
+from datetime import timedelta
+from functools import partial
+
+import sqlalchemy as sa
+
+from pipemend.core.errors import OutsideError
+from pipemend.core.run import RunRef, RunStatus
+from pipemend.core.ticket import MERGED_USER, PIPELINE_USER, Ticket
+from pipemend.flows import endings
+from pipemend.flows.decision import Grounds, decide
+from pipemend.flows.intake import READ_SECONDS, Found, look
+from pipemend.flows.services import Services
+from pipemend.flows.tickets import Opening, diagnosed, explained_by
+from pipemend.store import audit, tickets
+
+log = logging.getLogger(__name__)
+AT_ONCE, LEASE, AGAIN = 64, timedelta(seconds=60), timedelta(seconds=15)
+
+
+async def take_due(s: Services) -> int:
+    """Takes up tickets whose decision is due; how many."""
+    now = s.clock.now()
+    due = await s.database.write(lambda db: tickets.claim_due(db, now, AT_ONCE, now + LEASE, s.worker))
+    ended = await asyncio.gather(*(_take(s, ticket) for ticket in due), return_exceptions=True)
+    for ticket, error in zip(due, ended, strict=True):
+        if isinstance(error, BaseException):
+            log.error("a ticket stumbled", exc_info=error, extra={"ticket_id": ticket.id})
+    if due:
+        s.wake.set()
+    return len(due)
+
+
+async def _take(s: Services, ticket: Ticket) -> None:
+    if ticket.run_ended_at is not None or ticket.rca.get("run_unknown") or ticket.connection is None:
+        await s.database.write(partial(_decide, s, ticket.id))
+        return
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            found = await look(
+                s.platforms[ticket.platform], RunRef(ticket.platform, ticket.resource, ticket.root_run_id)
+            )
+    except (OutsideError, TimeoutError) as error:
+        log.warning("the root cannot be read", extra={"ticket_id": ticket.id, "error": str(error)})
+        await s.database.write(partial(_later, s, ticket.id))
+        return
+    await _with_root(s, ticket, found)
+
+
+async def _with_root(s: Services, ticket: Ticket, found: Found) -> None:
+    root = found.root
+    if root is None or not root.ended:
+        await s.database.write(partial(_later, s, ticket.id))
+        return
+    opening = None
+    if root.failed and found.failure is not None:
+        opening = Opening(
+            ref=root.ref,
+            pipeline=root.pipeline,
+            resource=s.connection(ticket.platform, root.ref.resource),
+            failure=found.failure,
+            diagnosis=await diagnosed(s, found.failure),
+            run=root,
+            failed_at=root.ended_at,
+        )
+    await s.database.write(lambda db: _root_ended(db, s, ticket.id, found, opening))
+
+
+def _root_ended(db: sa.Connection, s: Services, ticket_id: str, found: Found, opening: Opening | None) -> None:
+    now = s.clock.now()
+    ticket = tickets.lock(db, ticket_id)
+    root = found.root
+    if root is None or ticket.closed:
+        return
+    if root.ref.run_id != ticket.root_run_id:
+        moved = _move_up(db, s, ticket, found)
+        if moved is None:
+            return
+        ticket = moved
+    tickets.run_changed(db, root.ref, root.status, root.ended_at)
+    if root.status is RunStatus.SUCCEEDED:
+        endings.closed_without_us(db, s, ticket, PIPELINE_USER, "the outermost run has succeeded after all", now)
+        return
+    changes = {} if opening is None else explained_by(s, opening)
+    if root.status is RunStatus.CANCELLED:
+        changes["hands_off"] = "the outermost run was cancelled"
+    ticket = tickets.move(
+        db, ticket, run_ended_at=root.ended_at or now, run_group_id=root.group_id, run_link=root.link, **changes
+    )
+    decide(db, s, ticket, Grounds.of_ticket(ticket), now)
+
+
+def _move_up(db: sa.Connection, s: Services, ticket: Ticket, found: Found) -> Ticket | None:
+    """The root is known now: the ticket moves there, or is merged into the one that is there already."""
+    root = found.root
+    if root is None:
+        return None
+    now = s.clock.now()
+    other = tickets.by_root(db, root.ref)
+    if other is not None:
+        endings.close(db, ticket, MERGED_USER, now, remediation_status=ticket.remediation_status)
+        tickets.move(db, tickets.get(db, ticket.id), merged_into=other.id)
+        audit.write(db, "merged", at=now, user=MERGED_USER, ticket=ticket, details={"into": other.id})
+        return None
+    tickets.add_run(db, root.ref, ticket.id, "root", root.status, root.ended_at)
+    return tickets.move(db, ticket, root_run_id=root.ref.run_id, run_id=root.ref.run_id, pipeline=root.pipeline)
+
+
+def _decide(s: Services, ticket_id: str, db: sa.Connection) -> None:
+    ticket = tickets.lock(db, ticket_id)
+    if ticket.closed or endings.live(db, ticket):
+        tickets.move(db, ticket, due_at=None, owner=None)
+        return
+    decide(db, s, ticket, Grounds.of_ticket(ticket), s.clock.now())
+
+
+def _later(s: Services, ticket_id: str, db: sa.Connection) -> None:
+    ticket = tickets.lock(db, ticket_id)
+    if not ticket.closed:
+        tickets.move(db, ticket, due_at=s.clock.now() + AGAIN, owner=None)

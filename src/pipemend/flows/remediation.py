@@ -1,0 +1,351 @@
+"""The repair: look, call, and what follows when a rerun did not succeed. The story is short; steps are the effects."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+
+from pipemend.core.attempt import Attempt, AttemptStatus, Declined, Progress, Running, Stage, Unknown, Wait
+from pipemend.core.clock import stamp
+from pipemend.core.errors import OutsideError, Overtaken
+from pipemend.core.events import AttemptChanged, RemediationStarted
+from pipemend.core.guardrails import Standing, judge
+from pipemend.core.playbook import PipelineRule, Playbook
+from pipemend.core.ports import Platform
+from pipemend.core.rca import History
+from pipemend.core.run import Rerun, Run, RunRef, RunStatus
+from pipemend.core.ticket import RECOVERED_USER, RemediationStatus, Ticket
+from pipemend.engine import flow, step
+from pipemend.flows import endings
+from pipemend.flows.decision import Grounds, decide, facts, remember, situation
+from pipemend.flows.services import Services, services
+from pipemend.store import attempts, audit, events, tickets
+from pipemend.store.database import transient
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+LOOK_SECONDS, CALL_SECONDS = 10, 60
+DIRECT_SEARCH = timedelta(minutes=5)
+DEADLINE = timedelta(hours=1)
+
+
+@flow("attempt")
+async def attempt_flow(key: str, revision: int) -> None:
+    """One attempt: see how the work stands, then call, if no guardrail objects."""
+    await call(key, revision, await look(key))
+
+
+@flow("conclude")
+async def conclude_flow(key: str, revision: int, run_id: str) -> None:
+    """A rerun has failed: find out why, then decide whether to try again."""
+    await conclude(key, revision, await read_failure(key, run_id))
+
+
+@step("attempt.look", again=True)
+async def look(key: str) -> Mapping[str, Any]:
+    """How the failed work stands now, by the platform's own word."""
+    s = services()
+    attempt = await s.database.read(lambda db: attempts.get(db, key))
+    ours = await s.database.read(lambda db: _our_runs(db, attempt.ticket_id))
+    platform = s.platforms[attempt.platform]
+    try:
+        async with asyncio.timeout(LOOK_SECONDS):
+            return facts(await standing(platform, attempt, ours))
+    except TimeoutError:
+        return facts(unreachable=f"{platform.name} did not answer within {LOOK_SECONDS} s")
+    except OutsideError as error:
+        return facts(unreachable=str(error))
+
+
+def _our_runs(db: sa.Connection, ticket_id: str) -> set[str]:
+    return {row.run_id for row in tickets.runs_of(db, ticket_id) if row.role != "person"}
+
+
+async def standing(platform: Platform, attempt: Attempt, ours: set[str]) -> Standing:
+    """By the latest run of the group or trigger window that is none of ours."""
+    root = await platform.run(RunRef(attempt.platform, attempt.resource, attempt.original_run_id))
+    if root is None:
+        return Standing.FAILED
+    return judge_later(root, [run for run in await platform.later(root) if run.ref.run_id not in ours])
+
+
+def judge_later(root: Run, others: list[Run]) -> Standing:
+    """What later runs of the same work mean for a repair."""
+    if root.status is RunStatus.SUCCEEDED or any(run.status is RunStatus.SUCCEEDED for run in others):
+        return Standing.RECOVERED
+    if any(not run.ended for run in others):
+        return Standing.RERUN_RUNS
+    return Standing.TAKEN_OVER if any(run.failed for run in others) else Standing.FAILED
+
+
+@step("attempt.call")
+async def call(key: str, revision: int, seen: Mapping[str, Any]) -> None:
+    """Starts the rerun, at most once: the attempt is `starting` on disk before anything leaves us."""
+    s = services()
+    attempt = await surely(s, lambda db: begin(db, s, key, revision, seen, s.clock.now()))
+    if attempt is not None:
+        progress = await advance(s, attempt)
+        await surely(s, lambda db: settle(db, s, key, progress, s.clock.now()))
+    s.wake.set()
+
+
+async def surely(s: Services, unit: Callable[[sa.Connection], T]) -> T:
+    """Writes, and asks a database that was away again for about a minute."""
+    for pause in (0.2, 0.5, 1, 2, 5, 10, 20, 20):
+        try:
+            return await s.database.write(unit)
+        except Exception as error:
+            if not (transient(error) or isinstance(error, Overtaken)):
+                raise
+            log.warning("the database did not take it, trying again", extra={"error": type(error).__name__})
+        await asyncio.sleep(pause)
+    return await s.database.write(unit)
+
+
+def begin(
+    db: sa.Connection, s: Services, key: str, revision: int, seen: Mapping[str, Any], now: datetime
+) -> Attempt | None:
+    """Judges once more and moves the attempt to `starting`; None when it is not to be called."""
+    ticket = tickets.lock(db, attempts.get(db, key).ticket_id)
+    attempt = attempts.get(db, key)
+    if attempt.revision != revision:
+        return None  # overtaken: somebody else moved it
+    if attempt.status is AttemptStatus.STARTING:
+        _unclear(db, s, attempt, "we stopped while the call was being made", now)
+        return None
+    if attempt.status is not AttemptStatus.WAITING:
+        return None
+    grounds = Grounds(
+        error_type=attempt.error_type,
+        possible=True,
+        standing=Standing(seen["standing"]),
+        unreachable=seen["unreachable"],
+    )
+    if grounds.standing is Standing.RECOVERED:
+        endings.closed_without_us(db, s, ticket, RECOVERED_USER, "a later run of the same work has succeeded", now)
+        return None
+    return _judged(db, s, ticket, attempt, grounds, now)
+
+
+def _judged(
+    db: sa.Connection, s: Services, ticket: Ticket, attempt: Attempt, grounds: Grounds, now: datetime
+) -> Attempt | None:
+    view = situation(db, s, ticket, grounds, now)
+    decision = judge(view)
+    was = str(ticket.decision.get("why", ""))
+    ticket = remember(db, ticket, decision, view.limit, now)
+    if decision.never:
+        endings.left_to_people(db, s, ticket, decision.why, now, status=endings.repair_so_far(ticket))
+        return None
+    if decision.until is not None:
+        attempts.move(db, attempt, AttemptStatus.WAITING, due_at=decision.until, revision=attempt.revision + 1)
+        if was != decision.why:
+            _changed(db, s, attempt, "waiting", now, reason=decision.why, due_at=stamp(decision.until))
+        return None
+    remedy = s.platforms[attempt.platform].remedies[attempt.remediation_action]
+    tickets.move(db, ticket, remediation_attempts=attempt.attempt_number, remediation_last_attempt_at=now)
+    return attempts.move(
+        db,
+        attempt,
+        AttemptStatus.STARTING,
+        started_at=now,
+        via=remedy.via,
+        deadline=now + _deadline(view.playbook, view.pipeline),
+    )
+
+
+def _deadline(book: Playbook | None, rule: PipelineRule) -> timedelta:
+    own = rule.deadline_seconds or (book.deadline_seconds if book else None)
+    return timedelta(seconds=own) if own else DEADLINE
+
+
+async def advance(s: Services, attempt: Attempt) -> Progress:
+    """The call itself. Whatever is not certain to have started nothing is unknown, and looked for."""
+    remedy = s.platforms[attempt.platform].remedies[attempt.remediation_action]
+    try:
+        async with asyncio.timeout(CALL_SECONDS):
+            return await remedy.advance(attempt, Stage(attempt.stage or ""))
+    except TimeoutError:
+        return Unknown(f"no answer within {CALL_SECONDS} s")
+    except OutsideError as error:
+        return Declined(str(error), final=not error.transient)
+
+
+def settle(db: sa.Connection, s: Services, key: str, progress: Progress, now: datetime) -> None:
+    """Saves what came of the call."""
+    tickets.lock(db, attempts.get(db, key).ticket_id)
+    attempt = attempts.get(db, key)
+    match progress:
+        case Running(rerun=rerun):
+            adopt(db, s, attempt, rerun, now, answer=progress.answer)
+        case Unknown() if attempt.status is AttemptStatus.STARTING:
+            _unclear(db, s, attempt, progress.reason, now, accepted=progress.accepted, answer=progress.answer)
+        case Declined() if attempt.status is AttemptStatus.STARTING:
+            declined(db, s, attempt, progress, now)
+        case Wait() if attempt.status is AttemptStatus.STARTING:
+            attempts.move(
+                db,
+                attempt,
+                AttemptStatus.IN_PROGRESS,
+                stage=progress.stage.name,
+                due_at=now + timedelta(seconds=progress.seconds),
+                revision=attempt.revision + 1,
+            )
+
+
+def adopt(
+    db: sa.Connection, s: Services, attempt: Attempt, rerun: Rerun, now: datetime, *, answer: str = ""
+) -> Attempt:
+    """The run that the attempt started is known: a fact, whoever else has touched the row since."""
+    if attempt.status not in (AttemptStatus.STARTING, AttemptStatus.UNKNOWN):
+        return attempt
+    ref = RunRef(attempt.platform, attempt.resource, rerun.run_id)
+    if not tickets.add_run(db, ref, attempt.ticket_id, "rerun", rerun.status):
+        return _claimed_already(db, s, attempt, rerun, now)
+    told = attempt.logic_app_response is not None and attempt.status is AttemptStatus.UNKNOWN
+    attempt = attempts.move(
+        db,
+        attempt,
+        AttemptStatus.IN_PROGRESS,
+        remediation_run_id=rerun.run_id,
+        logic_app_response=answer or attempt.logic_app_response,
+        due_at=min(attempt.deadline or now + DEADLINE, now + timedelta(minutes=10)),
+        revision=attempt.revision + 1,
+    )
+    ticket = tickets.move(db, tickets.get(db, attempt.ticket_id), remediation_run_id=rerun.run_id)
+    if told and attempt.stage == "accepted":
+        _changed(db, s, attempt, "in_progress", now, remediation_run_id=rerun.run_id)
+    else:
+        _started(db, s, ticket, attempt, now)
+    return attempt
+
+
+def _claimed_already(db: sa.Connection, s: Services, attempt: Attempt, rerun: Rerun, now: datetime) -> Attempt:
+    """The named run belongs to somebody already: a playbook that repeats an old answer has started nothing of ours."""
+    log.warning("a run was named that is taken", extra={"attempt": attempt.key, "run_id": rerun.run_id})
+    return attempts.move(
+        db,
+        attempt,
+        AttemptStatus.UNKNOWN if attempt.status is AttemptStatus.STARTING else attempt.status,
+        failure_reason=f"the run {rerun.run_id} that was named belongs to another attempt or ticket",
+        due_at=now,
+        revision=attempt.revision + 1,
+    )
+
+
+def _started(db: sa.Connection, s: Services, ticket: Ticket, attempt: Attempt, now: datetime) -> None:
+    run = attempt.remediation_run_id
+    event = RemediationStarted(ticket_id=ticket.id, attempt=attempt.attempt_number, remediation_run_id=run)
+    events.record(db, event, now, s.notifiers)
+    audit.write(
+        db,
+        "auto_remediation_triggered",
+        at=now,
+        user=attempt.by,
+        ticket=ticket,
+        run_id=run,
+        details={"attempt": attempt.attempt_number, "action": attempt.remediation_action},
+    )
+
+
+def _unclear(
+    db: sa.Connection,
+    s: Services,
+    attempt: Attempt,
+    reason: str,
+    now: datetime,
+    *,
+    accepted: bool = False,
+    answer: str = "",
+) -> None:
+    """Nobody knows yet which run was started, if any: it is looked for."""
+    attempt = attempts.move(
+        db,
+        attempt,
+        AttemptStatus.UNKNOWN,
+        failure_reason=None if accepted else reason,
+        stage="accepted" if accepted else None,
+        logic_app_response=answer or None,
+        due_at=now + min(s.policy.watch_interval, timedelta(seconds=1)),
+        revision=attempt.revision + 1,
+    )
+    if accepted:
+        _started(db, s, tickets.get(db, attempt.ticket_id), attempt, now)
+    else:
+        _changed(db, s, attempt, "unknown", now, reason=reason)
+
+
+def declined(db: sa.Connection, s: Services, attempt: Attempt, progress: Declined, now: datetime) -> None:
+    """Nothing was started: the attempt has failed, and the next one follows, or people are told."""
+    attempt = attempts.move(db, attempt, attempt.status, logic_app_response=progress.answer or None)
+    failed(db, s, attempt, progress.reason, now, final=progress.final)
+
+
+def failed(
+    db: sa.Connection,
+    s: Services,
+    attempt: Attempt,
+    reason: str,
+    now: datetime,
+    *,
+    final: bool,
+    grounds: Grounds | None = None,
+) -> None:
+    """An attempt has failed. Not final: the guardrails say whether another one follows."""
+    attempt = endings.end_attempt(db, attempt, AttemptStatus.FAILED, now, reason)
+    ticket = tickets.lock(db, attempt.ticket_id)
+    if final or ticket.closed:
+        endings.left_to_people(
+            db, s, ticket, reason, now, status=RemediationStatus.FAILED, attempt=attempt.attempt_number
+        )
+        return
+    same = Grounds(error_type=attempt.error_type, possible=True, reason=reason)
+    decide(db, s, ticket, grounds or same, now)
+
+
+def _changed(db: sa.Connection, s: Services, attempt: Attempt, status: str, now: datetime, **fields: Any) -> None:
+    event = AttemptChanged(ticket_id=attempt.ticket_id, attempt=attempt.attempt_number, status=status, **fields)
+    events.record(db, event, now, s.notifiers)
+
+
+@step("conclude.read", again=True)
+async def read_failure(key: str, run_id: str) -> Mapping[str, Any]:
+    """The rerun's own error, diagnosed: a different one meets its own playbook, a permanent one stops at once."""
+    s = services()
+    attempt = await s.database.read(lambda db: attempts.get(db, key))
+    platform = s.platforms[attempt.platform]
+    async with asyncio.timeout(LOOK_SECONDS * 3):
+        run = await platform.run(RunRef(attempt.platform, attempt.resource, run_id))
+        if run is None:
+            return {"error_type": attempt.error_type, "possible": True, "says": "", "reason": "the rerun is gone"}
+        failure = await platform.failure(run)
+    diagnosis = await s.analyzer.diagnose(failure, History())
+    ticket = await s.database.read(lambda db: tickets.get(db, attempt.ticket_id))
+    reason = (failure.fault.message or run.message or "the rerun failed without a message")[:2000]
+    grounds = Grounds.of_diagnosis(s, ticket, diagnosis, reason)
+    return {
+        "error_type": grounds.error_type,
+        "possible": grounds.possible,
+        "says": grounds.says,
+        "reason": reason,
+    }
+
+
+@step("conclude.settle", again=True)
+async def conclude(key: str, revision: int, found: Mapping[str, Any]) -> None:
+    """Ends the attempt and decides what follows."""
+    s = services()
+    await surely(s, partial(_conclude, s, key, revision, found))
+    s.wake.set()
+
+
+def _conclude(s: Services, key: str, revision: int, found: Mapping[str, Any], db: sa.Connection) -> None:
+    tickets.lock(db, attempts.get(db, key).ticket_id)
+    attempt = attempts.get(db, key)
+    if attempt.status is not AttemptStatus.IN_PROGRESS or attempt.revision != revision:
+        return  # done before a crash, or overtaken
+    failed(db, s, attempt, found["reason"], s.clock.now(), final=False, grounds=Grounds(**found))

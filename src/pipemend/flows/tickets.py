@@ -1,0 +1,146 @@
+"""Opening a ticket: one per failed root run, with its diagnosis and its first decision, in one unit."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from pipemend.core.events import TicketOpened
+from pipemend.core.playbook import auto_heal_possible
+from pipemend.core.rca import UNCLASSIFIED, Diagnosis, Failure, History, Remediable, Severity
+from pipemend.core.run import Resource, Run, RunRef, RunStatus
+from pipemend.core.scrub import scrub
+from pipemend.core.ticket import AI_USER, Ticket, ticket_id
+from pipemend.flows.decision import Grounds, decide, says
+from pipemend.flows.services import Services
+from pipemend.store import audit, events, tickets
+
+MESSAGE = 4000  # characters of an error text that a ticket shows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """What a ticket is opened with."""
+
+    ref: RunRef
+    pipeline: str
+    resource: Resource | None
+    failure: Failure
+    diagnosis: Diagnosis | None
+    run: Run | None = None
+    failed_at: datetime | None = None
+    children: tuple[Run, ...] = ()
+    hands_off: str | None = None
+    run_unknown: bool = False
+    root_unknown: bool = False
+
+
+async def diagnosed(s: Services, failure: Failure) -> Diagnosis:
+    """The rules' word on a failure."""
+    return await s.analyzer.diagnose(failure, History())
+
+
+def open_ticket(db: sa.Connection, s: Services, opening: Opening, now: datetime) -> str:
+    """Opens the ticket, or finds the one that somebody opened for this root a moment ago; its id."""
+    ticket = _new(s, opening, now)
+    if not tickets.insert(db, ticket):
+        found = tickets.by_root(db, opening.ref)
+        return found.id if found else ticket.id
+    status = opening.run.status if opening.run else RunStatus.UNKNOWN
+    tickets.add_run(db, opening.ref, ticket.id, "root", status, opening.run.ended_at if opening.run else None)
+    for child in opening.children:
+        tickets.add_run(db, child.ref, ticket.id, "child", child.status, child.ended_at)
+    events.record(db, TicketOpened(ticket_id=ticket.id, pipeline=ticket.pipeline), now, s.notifiers)
+    audit.write(db, "ticket_created", at=now, user=AI_USER, ticket=ticket, details={"error_type": ticket.error_type})
+    if s.explainer is not None:
+        s.engine.begin(db, "explain", f"{ticket.id}:explain:r1", ticket.id)
+    decide(db, s, tickets.get(db, ticket.id), Grounds.of_ticket(ticket), now)
+    return ticket.id
+
+
+def _new(s: Services, opening: Opening, now: datetime) -> Ticket:
+    ref, run, resource = opening.ref, opening.run, opening.resource
+    name = resource.name if resource else ref.resource.rsplit("/", 1)[-1]
+    rule = s.playbooks.rule_for(name, opening.pipeline)
+    team, owner, cost_center = s.policy.finops
+    ended = run.ended_at or now if run and run.ended else None
+    if run is None and not opening.root_unknown:
+        ended = opening.failed_at or now
+    return Ticket(
+        id=ticket_id(ref.platform, ref.resource, ref.run_id, now),
+        timestamp=now,
+        failed_at=opening.failed_at,
+        platform=ref.platform,
+        resource=ref.resource,
+        display_resource=name,
+        connection=resource.name if resource else None,
+        pipeline=opening.pipeline,
+        run_id=ref.run_id,
+        root_run_id=ref.run_id,
+        run_group_id=run.group_id if run else None,
+        run_ended_at=ended,
+        run_link=run.link if run else None,
+        finops_team=rule.team or team,
+        finops_owner=rule.owner or owner,
+        finops_cost_center=rule.cost_center or cost_center,
+        hands_off=opening.hands_off,
+        **explained_by(s, opening, rule.severity),
+    )
+
+
+def explained_by(s: Services, opening: Opening, severity: str | None = None) -> dict[str, Any]:
+    """The columns that a diagnosis fills."""
+    failure, platform = opening.failure, opening.ref.platform
+    diagnosis = opening.diagnosis or NOTHING
+    fault = failure.fault
+    grade = Severity(severity) if severity else diagnosis.severity
+    level = s.policy.levels[grade]
+    possible = auto_heal_possible(diagnosis, s.playbooks.find(diagnosis.error_type, platform))
+    return {
+        "error_type": diagnosis.error_type,
+        "error_code": fault.code or None,
+        "error_message": scrub(fault.message or failure.message)[:MESSAGE] or None,
+        "rca_result": scrub(diagnosis.root_cause),
+        "rca": _whole(opening, diagnosis),
+        "recommendations": diagnosis.recommendations,
+        "confidence": diagnosis.confidence_word,
+        "severity": str(grade),
+        "priority": level.priority,
+        "sla_seconds": level.sla_seconds,
+        "affected_entity": diagnosis.affected_entity or fault.activity or None,
+        "auto_heal_possible": possible,
+    }
+
+
+def _whole(opening: Opening, diagnosis: Diagnosis) -> dict[str, Any]:
+    return {
+        "by": diagnosis.by,
+        "remediable": str(diagnosis.remediable),
+        "confidence": diagnosis.confidence,
+        "sure": diagnosis.sure,
+        "says": says(diagnosis),
+        "details": dict(diagnosis.details),
+        "run_unknown": opening.run_unknown,
+        "root_unknown": opening.root_unknown,
+        "faults": [
+            {
+                "activity": fault.activity,
+                "activity_type": fault.activity_type,
+                "code": fault.code,
+                "failure_type": fault.failure_type,
+                "message": scrub(fault.message)[:MESSAGE],
+            }
+            for fault in opening.failure.faults[:20]
+        ],
+    }
+
+
+NOTHING = Diagnosis(
+    error_type=UNCLASSIFIED,
+    remediable=Remediable.NO,
+    severity=Severity.MEDIUM,
+    root_cause="The cause could not be analysed.",
+    confidence=0.0,
+    sure=False,
+)

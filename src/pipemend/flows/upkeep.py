@@ -1,0 +1,62 @@
+"""Upkeep: each minute it looks for rows to which the machine owes something and which nobody holds."""
+
+import logging
+from datetime import timedelta
+from functools import partial
+
+import sqlalchemy as sa
+
+from pipemend.core.attempt import Attempt, AttemptStatus
+from pipemend.flows import endings
+from pipemend.flows.remediation import failed
+from pipemend.flows.services import Services
+from pipemend.store import attempts, tickets
+
+log = logging.getLogger(__name__)
+AT_ONCE, STUMBLES = 500, 3
+KEEP_FLOWS = timedelta(days=7)
+
+
+async def look_after(s: Services) -> None:
+    """One round."""
+    await _wake_orphans(s)
+    await s.engine.forget(s.clock.now() - KEEP_FLOWS)
+
+
+async def _wake_orphans(s: Services) -> None:
+    """Attempts without a due time and without a living flow are made due; at the third stumble people are told."""
+    held = await s.database.read(lambda db: attempts.orphans(db, AT_ONCE))
+    living = await s.engine.living([key for attempt in held for key in flows_of(attempt)])
+    for attempt in held:
+        if not living & set(flows_of(attempt)):
+            log.warning("an attempt had lost its flow", extra={"attempt": attempt.key})
+            await s.database.write(partial(_stumble, s, attempt))
+    if held:
+        s.wake.set()
+
+
+def flows_of(attempt: Attempt) -> tuple[str, ...]:
+    """The flows that may hold an attempt at its present revision."""
+    return tuple(f"{attempt.key}:{name}:r{attempt.revision}" for name in ("attempt", "conclude"))
+
+
+def _stumble(s: Services, was: Attempt, db: sa.Connection) -> None:
+    tickets.lock(db, was.ticket_id)
+    attempt = attempts.get(db, was.key)
+    if attempt.revision != was.revision or attempt.due_at is not None:
+        return
+    now = s.clock.now()
+    if attempt.stumbles + 1 < STUMBLES:
+        attempts.touch(db, attempt, due_at=now, stumbles=attempt.stumbles + 1)
+        return
+    _tell_people(db, s, attempt)
+
+
+def _tell_people(db: sa.Connection, s: Services, attempt: Attempt) -> None:
+    reason = "Pipemend stumbled over this attempt three times; its log says why"
+    now = s.clock.now()
+    if attempt.status is AttemptStatus.WAITING:
+        ticket = tickets.lock(db, attempt.ticket_id)
+        endings.left_to_people(db, s, ticket, reason, now, status=endings.repair_so_far(ticket))
+    else:
+        failed(db, s, attempt, reason, now, final=True)

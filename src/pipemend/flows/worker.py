@@ -1,0 +1,60 @@
+"""The worker: one loop for each kind of due work, so that a slow one holds up none of the others."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+
+from pipemend.flows import announcements, due, feed, intake, reconsider, upkeep
+from pipemend.flows.services import Services
+
+log = logging.getLogger(__name__)
+Work = Callable[[Services], Awaitable[object]]
+TICK, SILENCE = 1.0, 60.0  # seconds between looks; seconds after which a loop counts as standing still
+
+
+class Worker:
+    """Does what is due until it is stopped."""
+
+    def __init__(self, s: Services, tick: float = TICK) -> None:
+        self.s, self.tick = s, tick
+        self.loops: list[asyncio.Task[None]] = []
+        self.seen: dict[str, float] = {}
+
+    async def start(self) -> None:
+        await feed.begin(self.s)
+        kinds: dict[str, tuple[Work, float]] = {
+            "intake": (intake.take_due, self.tick),
+            "tickets": (reconsider.take_due, self.tick),
+            "attempts": (due.take_due, self.tick),
+            "feeds": (feed.take_due, min(self.tick, self.s.policy.watch_interval.total_seconds() / 2)),
+            "announcements": (announcements.take_due, self.tick),
+            "upkeep": (upkeep.look_after, 60.0),
+        }
+        self.loops = [asyncio.create_task(self._run(n, w, e), name=n) for n, (w, e) in kinds.items()]
+
+    async def stop(self) -> None:
+        """Begins nothing more; leases run out by themselves."""
+        for loop in self.loops:
+            loop.cancel()
+        await asyncio.gather(*self.loops, return_exceptions=True)
+
+    def healthy(self) -> str | None:
+        """Nothing, or why the worker stands still."""
+        now = time.monotonic()
+        slow = [name for name, at in self.seen.items() if now - at > SILENCE + 60 and name != "upkeep"]
+        return f"standing still: {', '.join(slow)}" if slow else None
+
+    async def _run(self, name: str, work: Work, every: float) -> None:
+        while True:
+            mark = self.s.wake.mark()
+            try:
+                await work(self.s)
+                self.seen[name] = time.monotonic()
+            except Exception:
+                log.exception("a loop stumbled", extra={"loop": name})
+                await asyncio.sleep(min(every, 5.0))
+            if name == "upkeep":
+                await asyncio.sleep(every)
+            else:
+                await self.s.wake.wait(mark, every)

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from .doors import control, identity, logic_apps, resource_manager
+from .doors import control, gemini, identity, jira, logic_apps, resource_manager, slack
 from .front import Front
 from .operations import Operation
 from .world import World
@@ -15,6 +15,9 @@ OPERATIONS: tuple[Operation, ...] = (
     *resource_manager.OPERATIONS,
     *identity.OPERATIONS,
     *logic_apps.OPERATIONS,
+    *slack.OPERATIONS,
+    *jira.OPERATIONS,
+    *gemini.OPERATIONS,
     *control.OPERATIONS,
 )
 

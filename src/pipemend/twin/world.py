@@ -5,10 +5,13 @@ from .clock import Timers
 from .data_factory.engine import Engine
 from .data_factory.model import Estate
 from .faults import FaultBook
+from .gemini.settings import Model
 from .identity import Identity
+from .jira.site import Site
 from .journal import Journal
 from .logic_apps.playbook import Playbook
 from .logic_apps.workflows import DEFAULT, Workflow
+from .slack.workspace import Workspace
 
 FACTORY = "adf-twin"
 
@@ -28,6 +31,9 @@ class World:
         self.engine = Engine(self.timers, self.action_group.hear)
         self.playbook = Playbook(self.timers, self.estate, self.engine)
         self.workflows = {DEFAULT: Workflow(DEFAULT)}
+        self.slack = Workspace()
+        self.jira = Site()
+        self.gemini = Model()
 
     def reset(self) -> None:
         """Back to the beginning; what was under way is dropped."""

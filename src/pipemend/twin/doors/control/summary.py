@@ -2,9 +2,12 @@
 
 from collections import Counter
 
+from ...gemini import settings as gemini
 from ...identity import HEADER_VALUE
+from ...jira import site as jira
 from ...logic_apps.workflows import DEFAULT
 from ...operations import operation
+from ...slack import workspace as slack
 from ...wire import Answer, Call, json_answer
 from ...world import FACTORY, World
 from .reading import SERVICE, done
@@ -17,6 +20,8 @@ def summary(world: World, call: Call) -> Answer:
             "pipelines": [f"{f.name}/{p.name}" for f in world.estate.factories.values() for p in f.pipelines.values()],
             "runs": dict(Counter(run.status for run in world.estate.runs())),
             "workflows": {name: flow.behaviour.kind for name, flow in world.workflows.items()},
+            "messages": sum(len(channel.messages) for channel in world.slack.channels.values()),
+            "issues": len(world.jira.issues),
             "alerts": len(world.action_group.post.deliveries),
             "faults": world.faults.listed(),
             "requests": world.journal.counts(),
@@ -36,6 +41,13 @@ def settings(world: World, base_url: str) -> dict[str, str]:
         "IDENTITY_ENDPOINT": f"{base_url}/identity/token",
         "IDENTITY_HEADER": HEADER_VALUE,
         "PLAYBOOK_RETRY_PIPELINE": workflow.url(base_url) if workflow else "",
+        "SLACK_API_URL": f"{base_url}/slack/api/",
+        "SLACK_BOT_TOKEN": slack.TOKEN,
+        "JIRA_DOMAIN": base_url,
+        "JIRA_USER_EMAIL": jira.USER,
+        "JIRA_API_TOKEN": jira.TOKEN,
+        "GOOGLE_GEMINI_BASE_URL": f"{base_url}/gemini",
+        "GEMINI_API_KEY": gemini.KEY,
     }
 
 

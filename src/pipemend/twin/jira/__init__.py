@@ -1,0 +1,1 @@
+"""Jira: issues, their workflow, documents and search."""

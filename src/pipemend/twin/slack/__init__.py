@@ -1,0 +1,1 @@
+"""Slack: channels, messages and threads, with the limits that Slack keeps."""

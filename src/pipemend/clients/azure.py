@@ -1,0 +1,149 @@
+"""Azure as our plug-ins speak it: one identity for the process, calls with a deadline, errors of ours.
+
+The SDK itself is in `azure_sdk.py` and is loaded when it is first needed.
+"""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from logging import getLogger
+from typing import TYPE_CHECKING, TypeVar
+
+from pipemend.clients.answers import read_again, told
+from pipemend.core.errors import NoAnswer, OutsideError
+from pipemend.settings import Settings
+
+if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
+
+T = TypeVar("T")
+log = getLogger(__name__)
+
+READ_SECONDS = 10.0
+START_SECONDS = 30.0
+TOKEN_SECONDS = 10.0
+RENEW_PAUSE = 30.0  # a wrong identity is refused for every call: not each of them asks for a new token
+
+
+class Identity:
+    """One identity for all who call Azure, with its tokens.
+
+    A token that Azure refuses is replaced once for all callers: the library hands out its cached one until it expires,
+    so renewing means a new credential.
+    """
+
+    def __init__(self, make: Callable[[], "AsyncTokenCredential"]) -> None:
+        self._make = make
+        self._credential: AsyncTokenCredential | None = None
+        self._retired: AsyncTokenCredential | None = None
+        self._given: dict[str, str] = {}  # by scope, the latest token of the credential in use
+        self._renewed_at = -RENEW_PAUSE
+        self._renewing = asyncio.Lock()
+        self.users = 0
+
+    async def token(self, scope: str) -> str:
+        """A token for the scope. Raises OutsideError: NotAllowed, or Unreachable, for nothing was sent with it."""
+        from pipemend.clients.azure_sdk import without_token
+
+        if self._credential is None:
+            self._credential = self._make()
+        credential = self._credential
+        try:
+            async with asyncio.timeout(TOKEN_SECONDS):
+                token = (await credential.get_token(scope)).token
+        except Exception as error:  # the library lets KeyError and ValueError of odd answers through
+            raise without_token(error) from None
+        if credential is self._credential:
+            self._given[scope] = token
+        return token
+
+    async def renew(self, refused: str) -> bool:
+        """Gets a new credential because this token was refused; False when it would not help to ask again now."""
+        async with self._renewing:
+            if refused not in self._given.values():
+                return True  # somebody else was faster
+            now = asyncio.get_running_loop().time()
+            if now - self._renewed_at < RENEW_PAUSE:
+                return False
+            log.warning("Azure refused the token: asking for a new one")
+            # Calls may still be asking the old one, so it is closed a generation later.
+            old, self._retired, self._credential = self._retired, self._credential, None
+            self._given, self._renewed_at = {}, now
+            if old is not None:
+                await old.close()
+            return True
+
+    async def close(self) -> None:
+        """Closes it when its last user does."""
+        self.users -= 1
+        if self.users > 0:
+            return
+        for key in [key for key, identity in _living.items() if identity is self]:
+            del _living[key]
+        for credential in (self._credential, self._retired):
+            if credential is not None:
+                await credential.close()
+        self._credential = self._retired = None
+
+
+_living: dict[tuple[str, ...], Identity] = {}
+
+
+def identity(settings: Settings) -> Identity:
+    """The identity of these settings, shared by all who ask for it; each of them closes it once."""
+    secret = settings.azure_client_secret
+    key = (
+        settings.azure_tenant_id,
+        settings.azure_client_id,
+        secret.get_secret_value() if secret else "",
+        settings.azure_authority_host,
+    )
+    found = _living.get(key)
+    if found is None:
+        found = _living[key] = Identity(lambda: _credential(settings))
+    found.users += 1
+    return found
+
+
+def _credential(settings: Settings) -> "AsyncTokenCredential":
+    from pipemend.clients import azure_sdk
+
+    if settings.azure_client_secret:
+        return azure_sdk.service_principal(settings)
+    use_old_names(settings)
+    return azure_sdk.managed_identity(settings)
+
+
+def use_old_names(settings: Settings) -> None:
+    """Copies MSI_ENDPOINT and MSI_SECRET to where azure-identity looks for an App Service's identity today."""
+    if not settings.msi_endpoint or settings.msi_secret is None or os.environ.get("IDENTITY_ENDPOINT"):
+        return
+    log.warning("MSI_ENDPOINT and MSI_SECRET are old names: set IDENTITY_ENDPOINT and IDENTITY_HEADER")
+    os.environ["IDENTITY_ENDPOINT"] = settings.msi_endpoint
+    os.environ["IDENTITY_HEADER"] = settings.msi_secret.get_secret_value()
+
+
+async def read(what: str, ask: Callable[[], Awaitable[T]], *, deadline: float = READ_SECONDS) -> T:
+    """Asks Azure something that may be asked again. Raises OutsideError within `deadline` seconds."""
+    return await read_again(lambda: _translated(what, ask, starts=False), what, deadline)
+
+
+async def start(what: str, send: Callable[[], Awaitable[T]], *, deadline: float = START_SECONDS) -> T:
+    """Sends Azure something that starts work, once. Unreachable, Throttled, NotAllowed, Missing and Refused say that
+    nothing was started; after NoAnswer and Unreadable it is unknown."""
+    try:
+        async with asyncio.timeout(deadline):
+            return await _translated(what, send, starts=True)
+    except TimeoutError:
+        raise NoAnswer(told(what, f"did not answer within {deadline:g} s")) from None
+
+
+async def _translated(what: str, call: Callable[[], Awaitable[T]], *, starts: bool) -> T:
+    from pipemend.clients import azure_sdk
+
+    try:
+        return await call()
+    except OutsideError:
+        raise
+    except azure_sdk.ODD as error:
+        raise azure_sdk.translated(error, what, starts=starts) from None

@@ -1,0 +1,185 @@
+"""A playbook that is a Logic App: asks it to act, and reads its many ways of answering.
+
+Its address is a secret. What its trigger answers: https://learn.microsoft.com/azure/logic-apps/logic-apps-http-endpoint
+"""
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from pydantic import SecretStr
+
+from pipemend.clients.answers import Sleep, start_once
+from pipemend.clients.http import Answer, Http
+from pipemend.core.attempt import Attempt, Declined, Progress, Running, Stage, Unknown
+from pipemend.core.clock import Clock, stamp
+from pipemend.core.errors import OutsideError, Throttled, Unreachable
+from pipemend.core.ports import Remedy
+from pipemend.core.run import Rerun
+from pipemend.core.scrub import cut, scrub
+
+WHAT = "the playbook"
+SECONDS = 30.0
+KEPT = 4096
+RUN_HEADER = "x-ms-workflow-run-id"
+YES = ("success", "succeeded", "accepted", "started", "queued", "running", "inprogress", "in_progress")
+NO = ("failed", "failure", "error", "rejected", "declined")
+PLAIN_WORDS = {
+    "WorkflowTriggerIsNotEnabled": "its Logic App is disabled",
+    "WorkflowNotFound": "its Logic App does not exist any more",
+    "TriggerInputSchemaMismatch": "its trigger asks for other fields than we send",
+    "DirectApiAuthorizationRequired": "the signature in its address is missing or wrong",
+    "DirectApiAuthorizationInvalidSignature": "the signature in its address is wrong",
+    "DirectApiRequestHasInvalidSignature": "the signature in its address is wrong",
+    "WorkflowTriggerNotFound": "its Logic App has no such trigger",
+}
+BY_STATUS = {
+    400: "it did not understand the request",
+    401: "it does not accept our signature",
+    403: "we may not call it",
+    404: "it is not there",
+}
+
+CallbackUrl = Callable[[Attempt], str | None]
+Extra = Callable[[Attempt], Mapping[str, object]]
+
+
+class LogicApp:
+    """The remedy of an action whose playbook has an address. It looks for reruns with the direct remedy."""
+
+    via = "playbook"
+
+    def __init__(
+        self,
+        url: SecretStr,
+        direct: Remedy,
+        http: Http,
+        clock: Clock,
+        *,
+        callback_url: CallbackUrl | None = None,
+        extra: Extra | None = None,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self._url = url
+        self._direct = direct
+        self._http = http
+        self._clock = clock
+        self._callback_url = callback_url
+        self._extra = extra
+        self._sleep = sleep
+
+    async def advance(self, attempt: Attempt, stage: Stage) -> Progress:
+        """Calls the playbook, once. It is repeated only where provably nothing was started."""
+        try:
+            answer = await start_once(lambda: self._ask(attempt), self._sleep)
+        except (Unreachable, Throttled) as error:
+            return Declined(str(error), final=False)
+        except OutsideError as error:
+            return Unknown(str(error))
+        return read(answer, attempt)
+
+    async def started(self, attempt: Attempt) -> Sequence[Rerun]:
+        return await self._direct.started(attempt)
+
+    async def _ask(self, attempt: Attempt) -> Answer:
+        answer = await self._http.send(
+            WHAT,
+            "POST",
+            self._url.get_secret_value(),
+            deadline=SECONDS,
+            json=self._body(attempt),
+            headers={"x-ms-client-tracking-id": attempt.key},
+        )
+        # Busy, and no run of the workflow: nothing was started. With one, the workflow itself wrote this answer.
+        if answer.status in (429, 503) and RUN_HEADER not in answer.headers:
+            answer.checked(WHAT, starts=True)
+        return answer
+
+    def _body(self, attempt: Attempt) -> dict[str, object]:
+        body: dict[str, object] = {
+            "pipeline_name": attempt.pipeline,
+            "ticket_id": attempt.ticket_id,
+            "error_type": attempt.error_type,
+            "original_run_id": attempt.original_run_id,
+            "retry_attempt": attempt.attempt_number,
+            "max_retries": attempt.max_retries,
+            "remediation_action": attempt.remediation_action,
+            "timestamp": stamp(self._clock.now()),
+            "idempotency_key": attempt.key,
+            "resource": attempt.resource,
+        }
+        callback = self._callback_url(attempt) if self._callback_url else None
+        more = self._extra(attempt) if self._extra else {}
+        return {**body, **({"callback_url": callback} if callback else {}), **more}
+
+
+def read(answer: Answer, attempt: Attempt) -> Progress:
+    """What a playbook's answer says about the rerun."""
+    kept = cut(scrub(answer.text), KEPT) or f"HTTP {answer.status} without a body"
+    body = _object(answer.text)
+    if answer.good:
+        return _accepted(answer, body, attempt, kept)
+    if 400 <= answer.status < 500:
+        return _refused(answer, body, kept)
+    return _broken(answer, body, kept)
+
+
+def _accepted(answer: Answer, body: Mapping[str, Any], attempt: Attempt, kept: str) -> Progress:
+    status, run_id = _word(body.get("status")).lower(), _run_id(body)
+    if status in NO:
+        return Declined(f"the playbook failed: {_reason(body)}", final=False, answer=kept)
+    if run_id in (attempt.original_run_id, attempt.reference_run_id):
+        # Some playbooks echo the run they were asked to repeat.
+        return Unknown("the playbook named the failed run and not its rerun", accepted=True, answer=kept)
+    if run_id:
+        return Running(Rerun(run_id), answer=kept)
+    if status in YES or answer.status == 202:
+        return Unknown("the playbook accepted and named no run", accepted=True, answer=kept)
+    return Unknown(f"the playbook answered {answer.status} with nothing that we understand", answer=kept)
+
+
+def _refused(answer: Answer, body: Mapping[str, Any], kept: str) -> Progress:
+    """The service's refusal, or the workflow's own. Asking once more would not help, so people are told."""
+    if answer.status in (408, 409, 429):
+        # Late; or our key is known already; or throttled by something that the workflow called. A run may exist.
+        return Unknown(f"the playbook answered {answer.status}: {_reason(body)}", answer=kept)
+    error = body.get("error")
+    code = _word(error.get("code")) if isinstance(error, dict) else ""
+    why = PLAIN_WORDS.get(code) or BY_STATUS.get(answer.status, "it refused the request")
+    return Declined(f"the playbook answered {answer.status}, {why}: {_reason(body, answer)}", final=True, answer=kept)
+
+
+def _broken(answer: Answer, body: Mapping[str, Any], kept: str) -> Progress:
+    """A server's error, or the workflow's. Whether a workflow began is told by its run id in the headers alone, and a
+    gateway in between may have dropped that: so an answer without one is believed only if the body says "failed"."""
+    said_failed = _word(body.get("status")).lower() in NO
+    if said_failed and RUN_HEADER not in answer.headers and answer.status not in (502, 504):
+        return Declined(f"the playbook failed: {_reason(body)}", final=False, answer=kept)
+    return Unknown(f"the playbook answered {answer.status}: {_reason(body, answer)}", answer=kept)
+
+
+def _object(text: str) -> Mapping[str, Any]:
+    """The body as an object, whatever its content type says: a Logic App sends JSON as text/plain."""
+    try:
+        read = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return read if isinstance(read, dict) else {}
+
+
+def _run_id(body: Mapping[str, Any]) -> str:
+    return next(filter(None, (_word(body.get(name)) for name in ("run_id", "runId", "remediation_run_id"))), "")
+
+
+def _reason(body: Mapping[str, Any], answer: Answer | None = None) -> str:
+    """What the playbook says about it, in at most 300 characters."""
+    error = body.get("error")
+    nested = error if isinstance(error, dict) else {"message": error}
+    words = [_word(body.get("error_message")), _word(nested.get("message")), _word(body.get("message"))]
+    said = next(filter(None, words), "") or (answer.text if answer else "")
+    return cut(scrub(" ".join(said.split())), 300) or "it gave no reason"
+
+
+def _word(value: object) -> str:
+    return str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""

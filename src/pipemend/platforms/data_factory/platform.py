@@ -1,0 +1,122 @@
+"""Azure Data Factory as a platform."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+from pipemend.core.alert import Alert, Door, Signal
+from pipemend.core.clock import Clock
+from pipemend.core.ports import Remedy
+from pipemend.core.rca import Failure
+from pipemend.core.run import Changes, Resource, Run, RunRef
+from pipemend.platforms.data_factory import alerts
+from pipemend.platforms.data_factory.client import Factories, Factory, Filters
+from pipemend.platforms.data_factory.failures import Search
+from pipemend.platforms.data_factory.feed import Feed
+from pipemend.platforms.data_factory.remedies import RetryPipeline
+from pipemend.platforms.data_factory.runs import run_of
+
+MARGIN = timedelta(minutes=10)
+UNTIMED = timedelta(hours=1)
+AHEAD = timedelta(days=1)
+MOST_CANDIDATES = 20
+Close = Callable[[], Awaitable[None]]
+
+
+class DataFactory:
+    """Keeps the promises of `core.ports.Platform` for the factories it is given."""
+
+    name = "data_factory"
+    resource_types = (alerts.FACTORIES,)
+    doors: tuple[Door, ...] = ()
+
+    def __init__(self, factories: Sequence[Factory], clock: Clock, closes: Sequence[Close] = ()) -> None:
+        self._factories = Factories(factories)
+        self._clock = clock
+        self._closes = closes
+        self._feeds = {factory.resource.id: Feed(factory, clock) for factory in factories}
+        self.connections: Sequence[Resource] = self._factories.resources
+        self.remedies: Mapping[str, Remedy] = {"retry_pipeline": RetryPipeline(self._factories, clock)}
+
+    def read(self, signal: Signal) -> Alert | None:
+        return alerts.read(signal, self._factories.named)
+
+    async def run(self, ref: RunRef) -> Run | None:
+        factory = self._factories.of(ref.resource)
+        raw = await factory.run(ref.run_id)
+        return run_of(raw, factory.resource) if raw else None
+
+    async def find(self, alert: Alert) -> Sequence[Run]:
+        """Failed runs in the alert's window, widened by ten minutes; of its pipeline, or with its activity."""
+        window = _window(alert)
+        if window is None:
+            return ()
+        factory = self._factories.of(alert.resource)
+        wanted = {"Status": "Failed"} | ({"PipelineName": alert.pipeline} if alert.pipeline else {})
+        runs = [run for run in await _ask(factory, wanted, *window) if run.failed and not run.debug]
+        if alert.pipeline or not alert.activity:
+            return runs
+        return await self._with_activity(runs[:MOST_CANDIDATES], alert.activity)
+
+    async def changes(self, resource: Resource, since: datetime) -> Changes:
+        return await self._feeds[self._factories.of(resource.id).resource.id].since(since)
+
+    async def later(self, run: Run) -> Sequence[Run]:
+        """Later runs of the group (somebody's reruns) or of the same firing of the trigger, oldest first."""
+        factory = self._factories.of(run.ref.resource)
+        after = run.started_at or self._clock.now() - timedelta(days=7)
+        window = after - MARGIN, self._clock.now() + AHEAD
+        questions = [_ask(factory, {"RunGroupId": run.group_id or run.ref.run_id}, *window)]
+        if run.window:
+            questions.append(_ask(factory, {"PipelineName": run.pipeline}, *window))
+        found = [other for answer in await asyncio.gather(*questions) for other in answer]
+        same = {other.ref.run_id: other for other in found if _same_work(other, run)}
+        return sorted(same.values(), key=_start)
+
+    async def failure(self, run: Run) -> Failure:
+        faults = await Search(self._factories.of(run.ref.resource), self._clock).faults(run)
+        return Failure(
+            platform=self.name,
+            pipeline=run.pipeline,
+            run_id=run.ref.run_id,
+            faults=faults,
+            message=run.message,
+            ended_at=run.ended_at,
+        )
+
+    async def cancel(self, ref: RunRef) -> None:
+        await self._factories.of(ref.resource).cancel(ref.run_id)
+
+    async def close(self) -> None:
+        for close in self._closes:
+            await close()
+
+    async def _with_activity(self, runs: Sequence[Run], activity: str) -> Sequence[Run]:
+        failures = await asyncio.gather(*(self.failure(run) for run in runs))
+        names = [{fault.activity.lower() for fault in failure.faults} for failure in failures]
+        return [run for run, failed in zip(runs, names, strict=True) if activity.lower() in failed]
+
+
+async def _ask(factory: Factory, filters: Filters, after: datetime, before: datetime) -> list[Run]:
+    found = await factory.runs(filters, after, before)
+    read = (run_of(row, factory.resource) for row in found.rows)
+    return sorted((run for run in read if run), key=_start)
+
+
+def _window(alert: Alert) -> tuple[datetime, datetime] | None:
+    if alert.window:
+        return alert.window[0] - MARGIN, alert.window[1] + MARGIN
+    if alert.failed_at:
+        return alert.failed_at - UNTIMED, alert.failed_at + MARGIN
+    return None
+
+
+def _same_work(other: Run, run: Run) -> bool:
+    if other.ref == run.ref or _start(other) < _start(run):
+        return False
+    same_firing = run.window is not None and (other.window, other.pipeline) == (run.window, run.pipeline)
+    return other.group_id == run.group_id or same_firing
+
+
+def _start(run: Run) -> datetime:
+    return run.started_at or datetime.max.replace(tzinfo=UTC)

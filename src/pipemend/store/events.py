@@ -49,6 +49,15 @@ def since(db: sa.Connection, event_id: int, limit: int) -> Sequence[Row]:
     return db.execute(sa.select(events).where(events.c.id > event_id).order_by(events.c.id).limit(limit)).all()
 
 
+def first_recent(db: sa.Connection, event_id: int, moment: datetime) -> int:
+    """The first of the events after `moment`, if it is not after `event_id`; else `event_id + 1`.
+
+    PostgreSQL gives ids before the commit: one below `event_id` may have become visible only now.
+    """
+    recent = sa.and_(events.c.id <= event_id, events.c.id > event_id - 500, events.c.at > moment)
+    return db.scalar(sa.select(sa.func.min(events.c.id)).where(recent)) or event_id + 1
+
+
 def newest(db: sa.Connection) -> int:
     return db.scalar(sa.select(sa.func.max(events.c.id))) or 0
 

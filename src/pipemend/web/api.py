@@ -1,0 +1,124 @@
+"""The API for tickets: lists, stories, figures and commands. Thin: read, call a flow or the store, show."""
+
+from functools import partial
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from fastapi import Query as InQuery
+
+from pipemend.core.commands import Acknowledge, Command, Retry, Stop
+from pipemend.core.errors import NotFound
+from pipemend.flows import commands
+from pipemend.flows.services import Services
+from pipemend.store import attempts, audit, reports, tickets
+from pipemend.web import schemas, shapes
+from pipemend.web.auth import Operator, Served, Viewer
+
+router = APIRouter(prefix="/api", tags=["tickets"])
+TicketId = Annotated[str, Path(max_length=200)]
+FILTERS = ("platform", "connection", "pipeline", "error_type", "severity", "team")
+
+
+def view_of(query: schemas.TicketQuery) -> reports.View:
+    """The query as the store asks it."""
+    chosen = ((name, getattr(query, name)) for name in FILTERS)
+    return reports.View(
+        tab=query.tab,
+        q=query.q,
+        filters=tuple((name, str(value)) for name, value in chosen if value),
+        sort=query.sort,
+        page=query.page,
+        page_size=query.page_size,
+    )
+
+
+@router.get("/tickets")
+async def list_tickets(
+    services: Served, _: Viewer, query: Annotated[schemas.TicketQuery, InQuery()]
+) -> schemas.TicketPage:
+    """Tickets under a filter, with the count of every tab under the same filter."""
+    found = await services.database.read(partial(reports.listing, view=view_of(query)))
+    return schemas.TicketPage(
+        tickets=[shapes.listed(ticket) for ticket in found.tickets],
+        counts=dict(found.counts),
+        total=found.total,
+        page=query.page,
+        page_size=query.page_size,
+    )
+
+
+@router.get("/tickets/{ticket_id}")
+async def one_ticket(services: Served, _: Viewer, ticket_id: TicketId) -> schemas.TicketOut:
+    """The whole ticket."""
+    return shapes.ticket(await services.database.read(partial(tickets.get, ticket_id=ticket_id)))
+
+
+@router.get("/tickets/{ticket_id}/remediation-history")
+async def remediation_history(
+    services: Served, _: Viewer, ticket_id: TicketId, query: Annotated[schemas.Query, InQuery()]
+) -> schemas.History:
+    """The attempts of a ticket in the order of their numbers, with timings, playbook answers and reasons."""
+    await services.database.read(partial(tickets.get, ticket_id=ticket_id))
+    found = await services.database.read(partial(attempts.of_ticket, ticket_id=ticket_id))
+    some = found[query.offset : query.offset + query.page_size]
+    return schemas.History(
+        attempts=[shapes.attempt(attempt) for attempt in some],
+        total=len(found),
+        page=query.page,
+        page_size=query.page_size,
+    )
+
+
+@router.post("/tickets/{ticket_id}/acknowledge")
+async def acknowledge(
+    services: Served, user: Operator, ticket_id: TicketId, body: schemas.AcknowledgeIn | None = None
+) -> schemas.TicketOut:
+    """Closes the ticket in your name. A rerun in flight may finish, no further attempt starts."""
+    command = Acknowledge(by=user.name, ticket_id=ticket_id, empid=body.empid if body else None)
+    return await _obey(services, command)
+
+
+@router.post("/tickets/{ticket_id}/retry")
+async def retry(services: Served, user: Operator, ticket_id: TicketId) -> schemas.TicketOut:
+    """Grants one attempt beyond the limit, in your name."""
+    return await _obey(services, Retry(by=user.name, ticket_id=ticket_id))
+
+
+@router.post("/tickets/{ticket_id}/stop")
+async def stop(
+    services: Served, user: Operator, ticket_id: TicketId, body: schemas.StopIn | None = None
+) -> schemas.TicketOut:
+    """Ends the automation of this ticket. Its run goes on, unless `cancel_run`."""
+    command = Stop(by=user.name, ticket_id=ticket_id, cancel_run=bool(body and body.cancel_run))
+    return await _obey(services, command)
+
+
+@router.get("/metrics/auto-remediation")
+async def metrics(services: Served, _: Viewer) -> schemas.Metrics:
+    """How often automatic repair succeeded, how fast, and of what."""
+    read = services.database.read
+    return schemas.Metrics(
+        success_rate=await read(reports.success_rate),
+        avg_mttr_minutes=await read(reports.avg_mttr_minutes),
+        top_errors=[schemas.ErrorCount(**row) for row in await read(reports.top_errors)],
+        recent_attempts=[shapes.attempt(attempt) for attempt in await read(reports.recent_attempts)],
+        per_day=[schemas.Day(**row) for row in await read(reports.per_day)],
+    )
+
+
+@router.get("/audit-trail")
+async def audit_trail(
+    services: Served, _: Viewer, query: Annotated[schemas.AuditQuery, InQuery()]
+) -> schemas.AuditPage:
+    """Who did what to which ticket, the newest first."""
+    ask = partial(audit.page, ticket_id=query.ticket_id, offset=query.offset, limit=query.page_size)
+    total, rows = await services.database.read(ask)
+    entries = [schemas.AuditEntry(**shapes.row_of(schemas.AuditEntry, row)) for row in rows]
+    return schemas.AuditPage(entries=entries, total=total, page=query.page, page_size=query.page_size)
+
+
+async def _obey(services: Services, command: Command) -> schemas.TicketOut:
+    ticket = await commands.carry_out(services, command)
+    if ticket is None:
+        raise NotFound("there is no such ticket")
+    return shapes.ticket(ticket)

@@ -1,0 +1,89 @@
+"""The web application: doors, API, socket and pages on one set of services."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.routing import Route
+
+import pipemend
+from pipemend.core.alert import Door
+from pipemend.flows.services import Services
+from pipemend.settings import Settings
+from pipemend.web import (
+    api,
+    azure_monitor,
+    health,
+    operations,
+    pages,
+    problems,
+    schemas,
+    sockets,
+    static_files,
+    tokens,
+)
+from pipemend.web.auth import Patience, Viewer
+from pipemend.web.envelope import Envelope
+from pipemend.web.live import Live
+from pipemend.web.operations import Worker
+from pipemend.web.webhooks import DoorApp, Doors
+
+PROBLEM: dict[int | str, dict[str, Any]] = {
+    "default": {"model": schemas.Problem, "description": "A problem (RFC 9457), as application/problem+json"}
+}
+
+
+def create_app(services: Services, settings: Settings, *, worker: Worker | None = None) -> FastAPI:
+    """The application. It starts no worker; `worker` is only asked how it is."""
+    app = FastAPI(
+        title="Pipemend",
+        version=pipemend.__version__,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        lifespan=_lifespan,
+    )
+    doors = Doors(services, _doors(services, settings))
+    app.state.services, app.state.settings, app.state.worker = services, settings, worker
+    app.state.doors, app.state.live = doors, Live(services.database, services.clock)
+    app.state.patience = Patience()
+    app.router.routes.extend(_routes(doors))  # first: a delivery waits for nothing
+    for part in (health.router, api.router, operations.router, tokens.router):
+        app.include_router(part, responses=PROBLEM)
+    for part in (sockets.router, static_files.router, pages.router):
+        app.include_router(part)
+    app.add_api_route("/openapi.json", _openapi(app), include_in_schema=False)
+    problems.install(app, pages.error_page)
+    app.add_middleware(Envelope, doors=tuple(doors.doors))
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    await app.state.live.close()
+
+
+def _doors(services: Services, settings: Settings) -> Mapping[str, Door]:
+    """Every open door by its path. A door without its secret is not there at all."""
+    found = [door for platform in services.platforms.values() for door in platform.doors]
+    found += [door for notifier in services.notifiers.values() for door in notifier.doors]
+    if settings.azure_monitor_secret and settings.azure_monitor_secret.get_secret_value():
+        secret = settings.azure_monitor_secret.get_secret_value()
+        found.append(azure_monitor.door(secret, services.platforms))
+    return {door.path: door for door in found}
+
+
+def _routes(doors: Doors) -> list[Route]:
+    paths = list(doors.doors.items())
+    if door := doors.doors.get(azure_monitor.PATH):
+        paths.append((f"{azure_monitor.PATH}/{{secret:path}}", door))
+    return [Route(path, DoorApp(doors, door), methods=door.methods, include_in_schema=False) for path, door in paths]
+
+
+def _openapi(app: FastAPI) -> Any:
+    async def openapi(_: Viewer) -> dict[str, Any]:
+        return app.openapi()
+
+    return openapi

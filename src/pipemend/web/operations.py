@@ -1,0 +1,155 @@
+"""The API for those who run Pipemend: the red button, the state of feeds and notifiers, deliveries."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
+from typing import Annotated, Any, Protocol
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Path, Request
+from fastapi import Query as InQuery
+from starlette.responses import Response
+
+import pipemend
+from pipemend.core.commands import Switch
+from pipemend.flows import commands
+from pipemend.flows.services import Services
+from pipemend.store import alerts, deliveries, events, feeds, reports, switches
+from pipemend.web import schemas, shapes
+from pipemend.web.auth import Admin, Operator, Served, Viewer
+from pipemend.web.webhooks import Doors
+
+router = APIRouter(prefix="/api", tags=["operations"])
+DeliveryId = Annotated[int, Path(ge=1, le=schemas.BIGGEST_ID)]
+OFF = "automatic remediation is switched off (AUTO_REMEDIATION_ENABLED)"
+
+
+class Worker(Protocol):
+    """The part of a worker that the doors may ask."""
+
+    def healthy(self) -> str | None:
+        """None while due work is being done, else why it is not."""
+        ...
+
+
+@router.get("/automation")
+async def automation(services: Served, _: Viewer) -> schemas.Automation:
+    """Whether reruns may be started, and who said so."""
+    return await automation_of(services)
+
+
+@router.post("/automation")
+async def switch(services: Served, user: Operator, body: schemas.AutomationIn) -> schemas.Automation:
+    """The red button: `enabled: false` holds every start, everywhere, until it is released."""
+    await commands.carry_out(
+        services, Switch(by=user.name, enabled=body.enabled, reason=body.reason, at=services.clock.now())
+    )
+    return await automation_of(services)
+
+
+async def automation_of(services: Services) -> schemas.Automation:
+    row = await services.database.read(switches.red_button)
+    pressed = row is not None and not row.enabled
+    setting = services.policy.enabled
+    return schemas.Automation(
+        enabled=setting and not pressed,
+        reason=(row.reason if row else "") if setting or pressed else OFF,
+        by=row.by if row else None,
+        at=row.at if row else None,
+        setting=setting,
+        pressed=pressed,
+        paused=[],
+    )
+
+
+@router.get("/system")
+async def system(request: Request, services: Served, _: Viewer) -> schemas.System:
+    """How the parts are: feeds, notifiers, and messages that a notifier refused for good."""
+    worker: Worker | None = request.app.state.worker
+    found = await services.database.read(partial(state_of, services=services))
+    return schemas.System(
+        version=pipemend.__version__,
+        at=services.clock.now(),
+        worker=worker.healthy() if worker else None,
+        automation=await automation_of(services),
+        reruns_in_flight=found.running,
+        feeds=found.feeds,
+        notifiers=found.notifiers,
+        parked=found.parked,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    running: int
+    feeds: list[schemas.FeedOut]
+    notifiers: list[schemas.NotifierOut]
+    parked: list[schemas.ParkedOut]
+
+
+def state_of(db: sa.Connection, services: Services) -> State:
+    names = {(r.platform, r.id): r.name for r in services.connections}
+    return State(
+        running=reports.running(db),
+        feeds=[_feed(row, names.get((row.platform, row.resource), "")) for row in feeds.all_of(db)],
+        notifiers=_notifiers(sorted(services.notifiers), events.untold(db)),
+        parked=[schemas.ParkedOut(**shapes.row_of(schemas.ParkedOut, row)) for row in events.parked(db)],
+    )
+
+
+def _feed(row: Any, name: str) -> schemas.FeedOut:
+    return schemas.FeedOut(name=name or row.resource.rsplit("/", 1)[-1], **shapes.row_of(schemas.FeedOut, row))
+
+
+def _notifiers(names: Sequence[str], untold: Sequence[Any]) -> list[schemas.NotifierOut]:
+    counts = {(row.notifier, row.state): row.count for row in untold}
+    known = sorted({*names, *(row.notifier for row in untold)})
+    return [
+        schemas.NotifierOut(
+            name=name,
+            waiting=counts.get((name, "pending"), 0) + counts.get((name, "sending"), 0),
+            parked=counts.get((name, "parked"), 0),
+        )
+        for name in known
+    ]
+
+
+@router.get("/deliveries")
+async def list_deliveries(
+    services: Served, _: Admin, query: Annotated[schemas.Query, InQuery()]
+) -> schemas.DeliveryPage:
+    """Raw calls at our doors and what became of each; alerts that are held, whichever way they came."""
+
+    def ask(db: sa.Connection) -> schemas.DeliveryPage:
+        total, rows = deliveries.page(db, offset=query.offset, limit=query.page_size)
+        told = alerts.of_deliveries(db, [row.id for row in rows])
+        theirs = {key: list(group) for key, group in groupby(told, key=lambda row: row.delivery_id)}
+        return schemas.DeliveryPage(
+            deliveries=[schemas.DeliveryOut(**shapes.delivery(row, theirs.get(row.id, ()))) for row in rows],
+            held=[shapes.alert(row) for row in alerts.held(db)],
+            total=total,
+            page=query.page,
+            page_size=query.page_size,
+        )
+
+    return await services.database.read(ask)
+
+
+@router.get("/deliveries/{delivery_id}")
+async def one_delivery(services: Served, _: Admin, delivery_id: DeliveryId) -> schemas.WholeDelivery:
+    """One raw call, with its body as it came."""
+
+    def ask(db: sa.Connection) -> schemas.WholeDelivery:
+        row = deliveries.get(db, delivery_id)
+        told = shapes.delivery(row, alerts.of_delivery(db, delivery_id))
+        return schemas.WholeDelivery(**told, body=row.body.decode("utf-8", "replace"))
+
+    return await services.database.read(ask)
+
+
+@router.post("/deliveries/{delivery_id}/replay", status_code=202, response_model=schemas.Accepted)
+async def replay(request: Request, user: Admin, delivery_id: DeliveryId) -> Response:
+    """Reads a kept body again, as a new delivery."""
+    doors: Doors = request.app.state.doors
+    return await doors.replay(delivery_id, user.name)

@@ -1,0 +1,369 @@
+"""What the API answers and accepts. Answers have no defaults: a field left out is a mistake, not a null."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, model_validator
+
+from pipemend.core.badge import Tab
+from pipemend.core.clock import stamp
+from pipemend.core.rca import Severity
+
+MOST_PAGES = 100_000
+BIGGEST_ID = 2**31 - 1
+Time = Annotated[datetime, PlainSerializer(stamp, return_type=str)]
+Words = Annotated[str, Field(max_length=500, pattern=r"^[^\x00]*$")]
+
+
+class Answer(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Problem(BaseModel):
+    """What went wrong, after RFC 9457; `field` and `errors` where a part of the request is to blame."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    field: str | None = None
+    errors: list[dict[str, str]] | None = None
+
+
+class BadgeOut(Answer):
+    text: str
+    tone: str
+
+
+class TicketOut(Answer):
+    """One failed run: the ticket's columns by name, and what is computed from them."""
+
+    id: str
+    timestamp: Time
+    failed_at: Time | None
+    platform: str
+    resource: str
+    display_resource: str
+    connection: str | None
+    pipeline: str
+    run_id: str
+    root_run_id: str
+    run_group_id: str | None
+    run_ended_at: Time | None
+    run_link: str | None
+    error_type: str | None
+    error_code: str | None
+    error_message: str | None
+    rca_result: str | None
+    rca: dict[str, Any]
+    recommendations: list[str]
+    confidence: str | None
+    severity: str
+    priority: str
+    affected_entity: str | None
+    auto_heal_possible: bool
+    decision: dict[str, Any]
+    status: str
+    ack_user: str | None
+    ack_empid: str | None
+    ack_ts: Time | None
+    ack_seconds: float | None
+    sla_seconds: int
+    sla_status: str
+    slack_ts: str | None
+    slack_channel: str | None
+    finops_team: str | None
+    finops_owner: str | None
+    finops_cost_center: str | None
+    itsm_ticket_id: str | None
+    remediation_status: str | None
+    remediation_run_id: str | None
+    remediation_attempts: int
+    remediation_last_attempt_at: Time | None
+    max_attempts: int | None
+    granted: int
+    hands_off: str | None
+    approval: str | None
+    approval_by: str | None
+    approval_at: Time | None
+    approval_expires_at: Time | None
+    merged_into: str | None
+    due_at: Time | None
+    revision: int
+    stumbles: int
+    owner: str | None
+    badge: BadgeOut | None
+    tab: str
+
+
+class Page(Answer):
+    total: int
+    page: int
+    page_size: int
+
+
+class TicketPage(Page):
+    tickets: list[TicketOut]
+    counts: dict[str, int]
+
+
+class AttemptOut(Answer):
+    """One try of a repair. `original_run_id` is the failed run, `remediation_run_id` the rerun."""
+
+    id: int
+    key: str
+    ticket_id: str
+    platform: str
+    resource: str
+    resource_name: str
+    pipeline: str
+    original_run_id: str
+    reference_run_id: str
+    run_group_id: str | None
+    remediation_run_id: str | None
+    attempt_number: int
+    max_retries: int
+    status: str
+    error_type: str | None
+    remediation_action: str | None
+    via: str | None
+    stage: str | None
+    created_at: Time
+    started_at: Time
+    completed_at: Time | None
+    duration_seconds: int | None
+    failure_reason: str | None
+    logic_app_response: str | None
+    by: str
+    due_at: Time | None
+    deadline: Time | None
+    revision: int
+    stumbles: int
+    owner: str | None
+
+
+class History(Page):
+    attempts: list[AttemptOut]
+
+
+class AuditEntry(Answer):
+    id: int
+    timestamp: Time
+    ticket_id: str | None
+    pipeline: str | None
+    run_id: str | None
+    action: str
+    user_name: str
+    user_empid: str | None
+    time_taken_seconds: int | None
+    mttr_minutes: float | None
+    sla_status: str | None
+    rca_summary: str | None
+    finops_team: str | None
+    finops_owner: str | None
+    itsm_ticket_id: str | None
+    details: dict[str, Any]
+
+
+class AuditPage(Page):
+    entries: list[AuditEntry]
+
+
+class ErrorCount(Answer):
+    error_type: str | None
+    count: int
+    auto_remediated: int
+
+
+class Day(Answer):
+    day: str
+    tickets: int
+    auto_remediated: int
+    escalated: int
+
+
+class Metrics(Answer):
+    """The figures of the plan: percent, minutes, error types, the last attempts, and the days."""
+
+    success_rate: float | None
+    avg_mttr_minutes: float | None
+    top_errors: list[ErrorCount]
+    recent_attempts: list[AttemptOut]
+    per_day: list[Day]
+
+
+class AlertOut(Answer):
+    """An alert and what became of it; the error text is scrubbed and cut."""
+
+    id: int
+    delivery_id: int | None
+    platform: str
+    resource: str | None
+    pipeline: str | None
+    run_id: str | None
+    error_code: str
+    error_message: str
+    failed_at: Time | None
+    rule: str
+    state: str
+    reason: str | None
+    ticket_id: str | None
+    tries: int
+    created_at: Time
+    due_at: Time | None
+
+
+class DeliveryOut(Answer):
+    id: int
+    door: str
+    received_at: Time
+    count: int
+    size: int
+    outcome: str
+    reason: str | None
+    accepted: int
+    replay_of: int | None
+    alerts: list[AlertOut]
+
+
+class DeliveryPage(Page):
+    deliveries: list[DeliveryOut]
+    held: list[AlertOut]
+
+
+class WholeDelivery(DeliveryOut):
+    body: str
+
+
+class Accepted(Answer):
+    delivery: int
+    accepted: int
+    tickets: list[str]
+
+
+class Automation(Answer):
+    """`enabled`: reruns may start now. `setting`: AUTO_REMEDIATION_ENABLED. `pressed`: the red button holds them."""
+
+    enabled: bool
+    reason: str
+    by: str | None
+    at: Time | None
+    setting: bool
+    pressed: bool
+    paused: list[str]
+
+
+class FeedOut(Answer):
+    platform: str
+    resource: str
+    name: str
+    watermark: Time
+    last_ok_at: Time | None
+    due_at: Time | None
+    failures: int
+    error: str | None
+
+
+class NotifierOut(Answer):
+    name: str
+    waiting: int
+    parked: int
+
+
+class ParkedOut(Answer):
+    notifier: str
+    ticket_id: str
+    event: str
+    at: Time
+    tries: int
+    error: str | None
+
+
+class System(Answer):
+    version: str
+    at: Time
+    worker: str | None
+    automation: Automation
+    reruns_in_flight: int
+    feeds: list[FeedOut]
+    notifiers: list[NotifierOut]
+    parked: list[ParkedOut]
+
+
+class TokenOut(Answer):
+    name: str
+    role: str
+    created_at: Time
+    revoked_at: Time | None
+
+
+class Tokens(Answer):
+    tokens: list[TokenOut]
+
+
+class NewToken(Answer):
+    """`token` is shown this once."""
+
+    name: str
+    role: str
+    token: str
+
+
+class SignInLink(Answer):
+    url: str
+
+
+class Query(BaseModel):
+    """What may follow the question mark. An empty value counts as absent, an unknown name is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    page: int = Field(1, ge=1, le=MOST_PAGES)
+    page_size: int = Field(50, ge=1, le=200)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_empty(cls, given: Any) -> Any:
+        return {name: value for name, value in given.items() if value != ""} if isinstance(given, dict) else given
+
+    @property
+    def offset(self) -> int:
+        return (self.page - 1) * self.page_size
+
+
+class TicketQuery(Query):
+    q: Words = ""
+    tab: Tab | None = None
+    platform: Words | None = None
+    connection: Words | None = None
+    pipeline: Words | None = None
+    error_type: Words | None = None
+    severity: Severity | None = None
+    team: Words | None = None
+    sort: Literal["newest", "oldest", "pipeline", "severity"] = "newest"
+
+
+class AuditQuery(Query):
+    ticket_id: Words | None = None
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+
+class AcknowledgeIn(Body):
+    empid: Annotated[str, Field(max_length=100, pattern=r"^[^\x00]*$")] | None = None
+
+
+class StopIn(Body):
+    cancel_run: bool = Field(False, strict=True)
+
+
+class AutomationIn(Body):
+    enabled: bool = Field(strict=True)
+    reason: Words = ""
+
+
+class TokenIn(Body):
+    name: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._@ -]*$")]
+    role: Literal["viewer", "operator", "admin"]

@@ -1,0 +1,175 @@
+"""Webhooks: admit, read, keep in one unit, answer. What comes of an alert happens later."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from secrets import token_hex
+from typing import Any
+from urllib.parse import parse_qsl
+
+import sqlalchemy as sa
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from pipemend.core.alert import Alert, Call, Door, Reading
+from pipemend.core.commands import Command
+from pipemend.core.errors import BadDelivery, NotFound, Stale
+from pipemend.flows import commands
+from pipemend.flows.services import Services
+from pipemend.store import audit, deliveries
+from pipemend.store.rows import Row
+from pipemend.web.envelope import limited
+from pipemend.web.problems import Refusal, problem, unavailable
+
+BODY_LIMIT = 256 * 1024
+BODY_SECONDS = 30.0
+KEEP_SECONDS = 2.0
+AT_ONCE = 512  # deliveries in memory; more are asked to come again
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What a door made of a body: alerts, or why there are none."""
+
+    alerts: tuple[Alert, ...] = ()
+    outcome: str = "accepted"
+    reason: str | None = None
+    field: str | None = None
+    commands: tuple[Command, ...] = ()
+
+    @property
+    def kept(self) -> dict[str, Any]:
+        return {"outcome": self.outcome, "reason": self.reason, "alerts": self.alerts}
+
+
+@dataclass
+class Doors:
+    """The doors of this server, by path, and how many deliveries are inside."""
+
+    services: Services
+    doors: Mapping[str, Door]
+    inside: int = field(default=0)
+
+    async def receive(self, door: Door, call: Call) -> Response:
+        """Keeps what came and answers. A notifier's door brings commands instead, which are carried out at once."""
+        read = reading(door, call)
+        if read.commands:
+            return await self._obey(door, read.commands)
+        now = self.services.clock.now()
+        try:
+            kept = await self._keep(partial(deliveries.accept, door=door.path, body=call.body, now=now, **read.kept))
+        except (sa.exc.SQLAlchemyError, TimeoutError) as error:
+            log.warning("a delivery could not be kept", extra={"door": door.path, "error": type(error).__name__})
+            return unavailable()
+        if kept.new and read.alerts:
+            self.services.wake.set()
+        return _answer(kept, read)
+
+    async def _obey(self, door: Door, wishes: Sequence[Command]) -> Response:
+        for wish in wishes:
+            try:
+                await commands.carry_out(self.services, wish)
+            except (Stale, NotFound) as error:
+                log.info("a command came too late", extra={"door": door.path, "reason": str(error)})
+        return Response(status_code=200)
+
+    async def replay(self, delivery_id: int, by: str) -> Response:
+        """Reads a kept body again, as a new delivery. Raises NotFound."""
+        was = await self.services.database.read(partial(deliveries.get, delivery_id=delivery_id))
+        if was.door not in self.doors:
+            raise Stale(f"the door {was.door} is closed now: delivery {delivery_id} cannot be read again")
+        read = reading(self.doors[was.door], Call(was.door, {}, {}, was.body))
+        unit = partial(_again, was=was, read=read, by=by, now=self.services.clock.now())
+        kept = await self.services.database.write(unit)
+        self.services.wake.set()
+        return _answer(kept, read)
+
+    async def _keep(self, unit: Callable[[sa.Connection], deliveries.Accepted]) -> deliveries.Accepted:
+        return await asyncio.wait_for(self.services.database.write(unit), KEEP_SECONDS)
+
+
+def reading(door: Door, call: Call) -> Read:
+    """Never raises: a body that our own reader stumbles over is kept too, and can be replayed when that is mended."""
+    try:
+        found = door.read(call)
+    except BadDelivery as error:
+        return Read((), "unreadable", str(error), error.field)
+    except Exception as error:
+        log.exception("a delivery could not be read", extra={"door": door.path})
+        return Read((), "unreadable", f"it could not be read ({type(error).__name__})")
+    if not isinstance(found, Reading):
+        wishes = tuple(wish for wish in found if isinstance(wish, Command))
+        return Read((), "ignored", "it asks for nothing", commands=wishes)
+    return Read(found.alerts) if found.alerts else Read((), "ignored", found.ignored or "it holds no alert")
+
+
+def _again(db: sa.Connection, *, was: Row, read: Read, by: str, now: datetime) -> deliveries.Accepted:
+    named = f"replay:{was.id}:{token_hex(8)}"
+    kept = deliveries.accept(db, door=was.door, body=was.body, now=now, named=named, replay_of=was.id, **read.kept)
+    audit.write(db, "delivery_replayed", at=now, user=by, details={"delivery": kept.id, "replay_of": was.id})
+    return kept
+
+
+def _answer(kept: deliveries.Accepted, read: Read) -> Response:
+    if read.outcome == "unreadable":
+        return problem(400, read.reason or "it cannot be read", field=read.field)
+    told = {"delivery": kept.id, "accepted": len(read.alerts), "tickets": list(kept.tickets)}
+    return Response(json.dumps(told), 202, media_type="application/json")
+
+
+class DoorApp:
+    """One door as an ASGI application of its own: a framework's request costs more than all we do."""
+
+    def __init__(self, doors: Doors, door: Door) -> None:
+        self.doors = doors
+        self.door = door
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.doors.inside >= AT_ONCE:
+            await unavailable("too many deliveries at once, please repeat")(scope, receive, send)
+            return
+        self.doors.inside += 1
+        try:
+            answer = await self._answer(scope, receive)
+        except Refusal as error:
+            answer = problem(error.status_code, error.detail, headers=error.headers)
+        except ClientDisconnect:
+            return
+        finally:
+            self.doors.inside -= 1
+        await answer(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Response:
+        call = _call(scope)
+        if not self.door.admits(call):
+            raise Refusal(401, "the secret of this door is missing or wrong", headers={"Connection": "close"})
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await _body(limited(receive, BODY_LIMIT))
+        except TimeoutError:
+            raise Refusal(408, "the body did not arrive in time", headers={"Connection": "close"}) from None
+        return await self.doors.receive(self.door, Call(call.path, call.query, call.headers, body))
+
+
+def _call(scope: Scope) -> Call:
+    # A secret pasted into an address keeps its plus signs; blanks come as %20.
+    query = parse_qsl(scope["query_string"].decode("latin-1").replace("+", "%2B"), keep_blank_values=True)
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    return Call(scope["path"], dict(query), headers, b"")
+
+
+async def _body(receive: Receive) -> bytes:
+    parts: list[bytes] = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        parts.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(parts)

@@ -18,9 +18,9 @@ class Receiver:
 
 
 class ActionGroup:
-    def __init__(self, timers: Timers, estate: Estate) -> None:
+    def __init__(self, timers: Timers, estate: Estate, post: Postman) -> None:
         self.receiver = Receiver()
-        self.post = Postman()
+        self.post = post
         self._timers = timers
         self._estate = estate
 

@@ -47,6 +47,7 @@ class _Server(uvicorn.Server):
         """Hangs up first: whoever still waits for an answer gets none."""
         for connection in list(self.server_state.connections):
             connection.transport.abort()
+        await asyncio.sleep(0.01)
         await super().shutdown(sockets)
 
     @contextmanager

@@ -11,6 +11,7 @@ from .jira.site import Site
 from .journal import Journal
 from .logic_apps.playbook import Playbook
 from .logic_apps.workflows import DEFAULT, Workflow
+from .post import Postman
 from .slack.workspace import Workspace
 
 FACTORY = "adf-twin"
@@ -19,17 +20,19 @@ FACTORY = "adf-twin"
 class World:
     def __init__(self) -> None:
         self.timers = Timers()
+        self._postmen = (Postman(), Postman())
         self._fill()
 
     def _fill(self) -> None:
+        alerts, callbacks = self._postmen
         self.journal = Journal()
         self.faults = FaultBook()
         self.identity = Identity()
         self.estate = Estate()
         self.estate.define(FACTORY)
-        self.action_group = ActionGroup(self.timers, self.estate)
+        self.action_group = ActionGroup(self.timers, self.estate, alerts)
         self.engine = Engine(self.timers, self.action_group.hear)
-        self.playbook = Playbook(self.timers, self.estate, self.engine)
+        self.playbook = Playbook(self.timers, self.estate, self.engine, callbacks)
         self.workflows = {DEFAULT: Workflow(DEFAULT)}
         self.slack = Workspace()
         self.jira = Site()
@@ -38,11 +41,11 @@ class World:
     def reset(self) -> None:
         """Back to the beginning; what was under way is dropped."""
         self.timers.cancel_all()
-        self.playbook.callbacks.forget()
-        self.action_group.post.forget()
+        for postman in self._postmen:
+            postman.forget()
         self._fill()
 
     async def close(self) -> None:
         self.timers.cancel_all()
-        await self.playbook.callbacks.close()
-        await self.action_group.post.close()
+        for postman in self._postmen:
+            await postman.close()

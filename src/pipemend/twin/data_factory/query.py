@@ -102,7 +102,7 @@ def _token(run: Run) -> str:
 
 def _read_token(token: str) -> tuple[str, str]:
     try:
-        start, _, run_id = base64.urlsafe_b64decode(token.encode()).decode().partition("|")
-    except (binascii.Error, UnicodeDecodeError) as wrong:
+        start, run_id = base64.urlsafe_b64decode(token.encode()).decode().split("|")
+    except (binascii.Error, ValueError) as wrong:
         raise BadQuery("The continuation token is not valid.") from wrong
     return start, run_id

@@ -35,14 +35,19 @@ class Prompt:
 
 
 def read_prompt(body: dict[str, Any]) -> Prompt:
-    config = body.get("generationConfig") or {}
+    config = _field(body, "generationConfig") or {}
     function = _function(body)
-    schema = _parameters(function) if function else config.get("responseJsonSchema") or config.get("responseSchema")
-    if schema is None and config.get("responseMimeType") == "application/json":
-        schema = RCA_SCHEMA
+    schema = _parameters(function) if function else _answer_schema(config)
     user = "\n".join(text for content in body.get("contents") or [] for text in _texts(content))
-    system = "\n".join(_texts(body.get("systemInstruction") or {}))
+    system = "\n".join(_texts(_field(body, "systemInstruction") or {}))
     return Prompt(user, system, schema, function.get("name") if function else None)
+
+
+def _answer_schema(config: dict[str, Any]) -> dict[str, Any] | None:
+    schema = _field(config, "responseJsonSchema") or _field(config, "responseSchema")
+    if schema is None and _field(config, "responseMimeType") == "application/json":
+        return RCA_SCHEMA
+    return dict(schema) if schema else None
 
 
 def _texts(content: dict[str, Any]) -> list[str]:
@@ -51,11 +56,9 @@ def _texts(content: dict[str, Any]) -> list[str]:
 
 def _function(body: dict[str, Any]) -> dict[str, Any] | None:
     """The function that must be called: one of those allowed, the final result before others."""
-    calling = (body.get("toolConfig") or {}).get("functionCallingConfig") or {}
-    declared: list[dict[str, Any]] = [
-        f for tool in body.get("tools") or [] for f in tool.get("functionDeclarations") or []
-    ]
-    allowed = calling.get("allowedFunctionNames") or [f.get("name") for f in declared]
+    calling = _field(_field(body, "toolConfig") or {}, "functionCallingConfig") or {}
+    declared = [dict(f) for tool in body.get("tools") or [] for f in _field(tool, "functionDeclarations") or []]
+    allowed = _field(calling, "allowedFunctionNames") or [f.get("name") for f in declared]
     usable = [f for f in declared if f.get("name") in allowed]
     if calling.get("mode") != "ANY" or not usable:
         return None
@@ -63,7 +66,12 @@ def _function(body: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _parameters(function: dict[str, Any]) -> dict[str, Any]:
-    return dict(function.get("parametersJsonSchema") or function.get("parameters") or {"type": "object"})
+    return dict(_field(function, "parametersJsonSchema") or _field(function, "parameters") or {"type": "object"})
+
+
+def _field(data: dict[str, Any], name: str) -> Any:
+    """Google reads a name in camel case and in snake case, and its library sends both."""
+    return data.get(name, data.get(re.sub(r"[A-Z]", lambda found: "_" + found[0].lower(), name)))
 
 
 def _reads_like_an_error(line: str) -> tuple[int, int]:

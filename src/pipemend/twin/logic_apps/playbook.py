@@ -18,8 +18,8 @@ class NothingToRerun(LookupError):
 class Playbook:
     """Reruns the pipeline whose failed run a request names, in the run's group, from the failure."""
 
-    def __init__(self, timers: Timers, estate: Estate, engine: Engine) -> None:
-        self.callbacks = Postman()
+    def __init__(self, timers: Timers, estate: Estate, engine: Engine, callbacks: Postman) -> None:
+        self.callbacks = callbacks
         self._timers = timers
         self._estate = estate
         self._engine = engine

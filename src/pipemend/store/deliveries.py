@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from pipemend.core.alert import Alert
 from pipemend.core.clock import stamp
@@ -22,19 +21,6 @@ SLOT_SECONDS = 300
 def slot(door: str, body: bytes, now: datetime) -> str:
     """The same bytes at the same door within five minutes are one delivery."""
     return f"{hashlib.sha256(door.encode() + b'|' + body).hexdigest()}:{int(now.timestamp()) // SLOT_SECONDS}"
-
-
-def keep(db: sa.Connection, *, door: str, body: bytes, now: datetime, **what: Any) -> tuple[int, bool]:
-    """Keeps the delivery; a repeat is counted. Returns its id and whether it is new."""
-    key = what.pop("slot", None) or slot(door, body, now)
-    dialect = sqlite if db.dialect.name == "sqlite" else postgresql
-    wish = dialect.insert(deliveries).values(slot=key, door=door, body=body, received_at=now, **what)
-    row = db.execute(
-        wish.on_conflict_do_update(index_elements=["slot"], set_={"count": deliveries.c.count + 1}).returning(
-            deliveries.c.id, deliveries.c.count.label("times")
-        )
-    ).one()
-    return row.id, row.times == 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +69,11 @@ def _accept_sqlite(db: sa.Connection, whole: tuple[Any, ...], told: str, now: st
     return Accepted(delivery_id, times == 1, tuple(dict.fromkeys(name for name in known if name)))
 
 
-def _as_told(alert: Alert) -> list[str | None]:
-    """In the order of TOLD."""
+def _as_told(alert: Alert) -> dict[str, str | None]:
     start, end = alert.window or (None, None)
-    values = (getattr(alert, name) for name in TOLD[:-3])
-    times = (stamp(time) if time else None for time in (alert.failed_at, start, end))
-    return [*(_clean(value) for value in values), *times]
+    times = {"failed_at": alert.failed_at, "window_start": start, "window_end": end}
+    told = {name: stamp(time) if time else None for name, time in times.items()}
+    return told | {name: _clean(getattr(alert, name)) for name in TEXTS}
 
 
 def _clean(text: str | None) -> str | None:
@@ -98,7 +83,7 @@ def _clean(text: str | None) -> str | None:
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode("utf-8")
 
 
-TOLD = (
+TEXTS = (
     "platform",
     "resource",
     "pipeline",
@@ -109,30 +94,55 @@ TOLD = (
     "error_message",
     "failure_type",
     "rule",
-    "failed_at",
-    "window_start",
-    "window_end",
 )
-_DELIVERY = "(slot, door, body, received_at, outcome, reason, accepted, replay_of)"
-_REPEAT = "ON CONFLICT (slot) DO UPDATE SET count = deliveries.count + 1 RETURNING id, count"
-_ALERT = f"(delivery_id, state, created_at, due_at, {', '.join(TOLD)})"
-_SAME_RUN = "r.platform = {0}.platform AND r.resource = {0}.resource AND r.run_id = {0}.run_id"
-KEEP = f"INSERT INTO deliveries {_DELIVERY} VALUES (?, ?, ?, ?, ?, ?, ?, ?) {_REPEAT}"
-TELL = f"""INSERT INTO alerts {_ALERT}
-    SELECT ?, 'new', ?, ?, {", ".join(f"json_extract(value, '$[{n}]')" for n in range(len(TOLD)))} FROM json_each(?)
-    RETURNING (SELECT r.ticket_id FROM ticket_runs r WHERE {_SAME_RUN.format("alerts")})"""
-TICKETS = f"""SELECT ticket_id FROM alerts WHERE delivery_id = ? AND ticket_id IS NOT NULL
-    UNION SELECT r.ticket_id FROM alerts a JOIN ticket_runs r ON {_SAME_RUN.format("a")} WHERE a.delivery_id = ?"""
-ACCEPT = f"""WITH
-    told AS (SELECT {", ".join(f"value->>{n} AS {name}" for n, name in enumerate(TOLD))}
-        FROM json_array_elements(CAST(%s AS json)) AS value),
-    kept AS (INSERT INTO deliveries {_DELIVERY} VALUES (%s, %s, %s, %s, %s, %s, %s, %s) {_REPEAT}),
-    made AS (INSERT INTO alerts {_ALERT}
-        SELECT kept.id, 'new', %s, %s, {", ".join(f"told.{name}" for name in TOLD)} FROM kept, told WHERE kept.count = 1)
-    SELECT kept.id, kept.count AS times, ARRAY(
-        SELECT r.ticket_id FROM ticket_runs r JOIN told ON {_SAME_RUN.format("told")}
-        UNION SELECT a.ticket_id FROM alerts a WHERE a.delivery_id = kept.id AND a.ticket_id IS NOT NULL) AS tickets
-    FROM kept"""
+KEEP = """
+INSERT INTO deliveries (slot, door, body, received_at, outcome, reason, accepted, replay_of)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (slot) DO UPDATE SET count = deliveries.count + 1
+RETURNING id, count
+"""
+TELL = """
+INSERT INTO alerts (delivery_id, state, created_at, due_at, platform, resource, pipeline, run_id, activity,
+    activity_type, error_code, error_message, failure_type, rule, failed_at, window_start, window_end)
+SELECT ?, 'new', ?, ?, json_extract(value, '$.platform'), json_extract(value, '$.resource'),
+    json_extract(value, '$.pipeline'), json_extract(value, '$.run_id'), json_extract(value, '$.activity'),
+    json_extract(value, '$.activity_type'), json_extract(value, '$.error_code'), json_extract(value, '$.error_message'),
+    json_extract(value, '$.failure_type'), json_extract(value, '$.rule'), json_extract(value, '$.failed_at'),
+    json_extract(value, '$.window_start'), json_extract(value, '$.window_end')
+FROM json_each(?)
+RETURNING (SELECT r.ticket_id FROM ticket_runs r
+    WHERE r.platform = alerts.platform AND r.resource = alerts.resource AND r.run_id = alerts.run_id)
+"""
+TICKETS = """
+SELECT ticket_id FROM alerts WHERE delivery_id = ? AND ticket_id IS NOT NULL
+UNION
+SELECT r.ticket_id FROM alerts a
+JOIN ticket_runs r ON r.platform = a.platform AND r.resource = a.resource AND r.run_id = a.run_id
+WHERE a.delivery_id = ?
+"""
+ACCEPT = """
+WITH told AS (
+    SELECT * FROM json_to_recordset(CAST(%s AS json)) AS t (platform text, resource text, pipeline text, run_id text,
+        activity text, activity_type text, error_code text, error_message text, failure_type text, rule text,
+        failed_at text, window_start text, window_end text)
+), kept AS (
+    INSERT INTO deliveries (slot, door, body, received_at, outcome, reason, accepted, replay_of)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+    ON CONFLICT (slot) DO UPDATE SET count = deliveries.count + 1
+    RETURNING id, count
+), made AS (
+    INSERT INTO alerts (delivery_id, state, created_at, due_at, platform, resource, pipeline, run_id, activity,
+        activity_type, error_code, error_message, failure_type, rule, failed_at, window_start, window_end)
+    SELECT kept.id, 'new', %s, %s, told.* FROM kept, told WHERE kept.count = 1
+)
+SELECT kept.id, kept.count AS times, ARRAY(
+    SELECT r.ticket_id FROM ticket_runs r
+    JOIN told t ON r.platform = t.platform AND r.resource = t.resource AND r.run_id = t.run_id
+    UNION
+    SELECT a.ticket_id FROM alerts a WHERE a.delivery_id = kept.id AND a.ticket_id IS NOT NULL
+) AS tickets
+FROM kept
+"""
 
 
 def get(db: sa.Connection, delivery_id: int) -> Row:

@@ -55,28 +55,16 @@ class Settings(BaseModel):
         False,
         description="Whether Pipemend may start reruns. Off: it only says what it would do.",
     )
-    auto_remediation_max_retries: int = Field(
-        3, ge=1, le=20, description="Attempts where a playbook names no number."
-    )
-    max_failure_age_seconds: int = Field(
-        21600, ge=60, description="Older failures are left to people."
-    )
-    max_repairs_in_flight: int = Field(
-        20, ge=1, description="Repairs under way at once, in all."
-    )
-    starts_per_minute: int = Field(
-        30, ge=1, description="Reruns started per minute, in all."
-    )
+    auto_remediation_max_retries: int = Field(3, ge=1, le=20, description="Attempts where a playbook names no number.")
+    max_failure_age_seconds: int = Field(21600, ge=60, description="Older failures are left to people.")
+    max_repairs_in_flight: int = Field(20, ge=1, description="Repairs under way at once, in all.")
+    starts_per_minute: int = Field(30, ge=1, description="Reruns started per minute, in all.")
     watch_interval_seconds: float = Field(
         30, ge=0.1, le=3600, description="How often each factory is asked what changed."
     )
 
-    azure_subscription_id: str = Field(
-        "", description="Subscription of the Data Factory."
-    )
-    azure_resource_group: str = Field(
-        "", description="Resource group of the Data Factory."
-    )
+    azure_subscription_id: str = Field("", description="Subscription of the Data Factory.")
+    azure_resource_group: str = Field("", description="Resource group of the Data Factory.")
     azure_data_factory_name: str = Field("", description="Name of the Data Factory.")
     azure_tenant_id: str = Field(
         "",
@@ -86,19 +74,13 @@ class Settings(BaseModel):
         "",
         description="Service principal, or the client id of a user-assigned managed identity.",
     )
-    azure_client_secret: SecretStr | None = Field(
-        None, description="Secret of the service principal."
-    )
+    azure_client_secret: SecretStr | None = Field(None, description="Secret of the service principal.")
     msi_endpoint: str = Field("", description="Old name of IDENTITY_ENDPOINT.")
-    msi_secret: SecretStr | None = Field(
-        None, description="Old name of IDENTITY_HEADER."
-    )
+    msi_secret: SecretStr | None = Field(None, description="Old name of IDENTITY_HEADER.")
     azure_resource_manager_url: str = Field(
         "https://management.azure.com", description="Address of Azure Resource Manager."
     )
-    azure_authority_host: str = Field(
-        "https://login.microsoftonline.com", description="Address of Entra ID."
-    )
+    azure_authority_host: str = Field("https://login.microsoftonline.com", description="Address of Entra ID.")
     azure_monitor_secret: SecretStr | None = Field(
         None,
         description="Secret of the door /azure-monitor; without it the door is closed.",
@@ -107,59 +89,37 @@ class Settings(BaseModel):
     playbook_retry_pipeline: SecretStr | None = Field(
         None, description="Logic App that reruns a pipeline; without it: direct."
     )
-    playbook_restart_cluster: SecretStr | None = Field(
-        None, description="Logic App that restarts a cluster."
-    )
-    playbook_scale_cluster: SecretStr | None = Field(
-        None, description="Logic App that scales a cluster up."
-    )
-    playbook_reinstall_libraries: SecretStr | None = Field(
-        None, description="Logic App that reinstalls libraries."
-    )
-    playbook_retry_job: SecretStr | None = Field(
-        None, description="Logic App that reruns a job."
-    )
+    playbook_restart_cluster: SecretStr | None = Field(None, description="Logic App that restarts a cluster.")
+    playbook_scale_cluster: SecretStr | None = Field(None, description="Logic App that scales a cluster up.")
+    playbook_reinstall_libraries: SecretStr | None = Field(None, description="Logic App that reinstalls libraries.")
+    playbook_retry_job: SecretStr | None = Field(None, description="Logic App that reruns a job.")
     playbook_rerun_upstream: SecretStr | None = Field(
         None, description="Logic App that checks and reruns the upstream pipeline."
     )
     playbook_refresh_linked_service: SecretStr | None = Field(
         None, description="Logic App that refreshes a linked service."
     )
-    playbooks_file: Path | None = Field(
-        None, description="Your own playbooks, laid over the built-in ones."
-    )
+    playbooks_file: Path | None = Field(None, description="Your own playbooks, laid over the built-in ones.")
 
-    slack_bot_token: SecretStr | None = Field(
-        None, description="Bot token; without it Slack is not told."
-    )
+    slack_bot_token: SecretStr | None = Field(None, description="Bot token; without it Slack is not told.")
     slack_alert_channel: str = Field("", description="Channel of the messages.")
     slack_api_url: str = Field(
         "https://slack.com/api/",
         description="Address of Slack's Web API, with a slash at its end.",
     )
-    jira_domain: str = Field(
-        "", description="Jira Cloud site, with or without https://."
-    )
+    jira_domain: str = Field("", description="Jira Cloud site, with or without https://.")
     jira_user_email: str = Field("", description="Account of the API token.")
-    jira_api_token: SecretStr | None = Field(
-        None, description="API token; without it Jira is not told."
-    )
-    jira_project_key: str = Field(
-        "OPS", description="Project in which issues are created."
-    )
+    jira_api_token: SecretStr | None = Field(None, description="API token; without it Jira is not told.")
+    jira_project_key: str = Field("OPS", description="Project in which issues are created.")
 
-    gemini_api_key: SecretStr | None = Field(
-        None, description="Key for Gemini; without it the rules explain alone."
-    )
+    gemini_api_key: SecretStr | None = Field(None, description="Key for Gemini; without it the rules explain alone.")
     model_id: str = Field("gemini-2.5-flash", description="Model that is asked.")
     google_gemini_base_url: str = Field("", description="Another address for Gemini.")
 
     database_url: SecretStr | None = Field(
         None, description="postgresql://…; without it a SQLite file in the data folder."
     )
-    public_url: str = Field(
-        "", description="Address under which people and playbooks reach this server."
-    )
+    public_url: str = Field("", description="Address under which people and playbooks reach this server.")
     dashboard_url: str = Field(
         "",
         description="Address of the dashboard in messages; PUBLIC_URL + /dashboard without it.",
@@ -172,22 +132,14 @@ class Settings(BaseModel):
         "",
         description="Seconds per severity, e.g. Critical=900,High=1800; those not named keep theirs.",
     )
-    finops_team: str = Field(
-        "", description="Team written on tickets where no rule names one."
-    )
-    finops_owner: str = Field(
-        "", description="Owner written on tickets where no rule names one."
-    )
+    finops_team: str = Field("", description="Team written on tickets where no rule names one.")
+    finops_owner: str = Field("", description="Owner written on tickets where no rule names one.")
     finops_cost_center: str = Field("", description="Cost centre written on tickets.")
 
     pipemend_host: str = Field("127.0.0.1", description="Address to listen on.")
     pipemend_port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
-    pipemend_data_dir: Path = Field(
-        Path("data"), description="Folder of the SQLite file."
-    )
-    log_format: Literal["text", "json"] = Field(
-        "text", description="Form of the log lines."
-    )
+    pipemend_data_dir: Path = Field(Path("data"), description="Folder of the SQLite file.")
+    log_format: Literal["text", "json"] = Field("text", description="Form of the log lines.")
 
     @classmethod
     def load(
@@ -206,18 +158,10 @@ class Settings(BaseModel):
     def of(cls, given: Mapping[str, str]) -> Self:
         """From names and values alone."""
         try:
-            return cls(
-                **{
-                    name.lower(): value
-                    for name, value in _ours(given, cls.model_fields)
-                }
-            )
+            return cls(**{name.lower(): value for name, value in _ours(given, cls.model_fields)})
         except ValidationError as error:
             raise SettingsError(
-                "; ".join(
-                    _named(e)
-                    for e in error.errors(include_url=False, include_input=False)
-                )
+                "; ".join(_named(e) for e in error.errors(include_url=False, include_input=False))
             ) from None
 
     @field_validator(
@@ -251,9 +195,7 @@ class Settings(BaseModel):
         )
         _all_or_none(self, factory)
         if self.azure_client_secret:
-            _all_or_none(
-                self, ("azure_tenant_id", "azure_client_id", "azure_client_secret")
-            )
+            _all_or_none(self, ("azure_tenant_id", "azure_client_id", "azure_client_secret"))
         _all_or_none(self, ("slack_bot_token", "slack_alert_channel"))
         _all_or_none(self, ("jira_domain", "jira_user_email", "jira_api_token"))
         _all_or_none(self, ("msi_endpoint", "msi_secret"))
@@ -265,11 +207,7 @@ class Settings(BaseModel):
     @cached_property
     def hosts(self) -> tuple[str, ...]:
         """Hosts we may call."""
-        own = tuple(
-            host.strip().lower()
-            for host in self.allowed_hosts.split(",")
-            if host.strip()
-        )
+        own = tuple(host.strip().lower() for host in self.allowed_hosts.split(",") if host.strip())
         return own or VENDOR_HOSTS
 
     @cached_property
@@ -278,10 +216,7 @@ class Settings(BaseModel):
         read: dict[str, int] = {}
         for part in filter(None, (p.strip() for p in self.sla_seconds.split(","))):
             name, _, seconds = part.partition("=")
-            if (
-                name.strip() not in ("Critical", "High", "Medium", "Low")
-                or not seconds.strip().isdigit()
-            ):
+            if name.strip() not in ("Critical", "High", "Medium", "Low") or not seconds.strip().isdigit():
                 raise ValueError(f"SLA_SECONDS: '{part}' is not like Critical=900")
             read[name.strip()] = int(seconds)
         return read
@@ -293,27 +228,19 @@ class Settings(BaseModel):
             return f"sqlite:///{self.pipemend_data_dir / 'pipemend.db'}"
         url = self.database_url.get_secret_value()
         for plain in ("postgresql://", "postgres://"):
-            url = (
-                f"postgresql+psycopg://{url.removeprefix(plain)}"
-                if url.startswith(plain)
-                else url
-            )
+            url = f"postgresql+psycopg://{url.removeprefix(plain)}" if url.startswith(plain) else url
         return url
 
     @property
     def dashboard(self) -> str:
         """Address of the dashboard, or empty."""
-        return self.dashboard_url or (
-            f"{self.public_url}/dashboard" if self.public_url else ""
-        )
+        return self.dashboard_url or (f"{self.public_url}/dashboard" if self.public_url else "")
 
     def playbook(self, action: str) -> SecretStr | None:
         """The Logic App of an action, where one is set."""
         name = ACTIONS.get(action)
         found = getattr(self, name.lower()) if name else None
-        return (
-            found if isinstance(found, SecretStr) and found.get_secret_value() else None
-        )
+        return found if isinstance(found, SecretStr) and found.get_secret_value() else None
 
     def addresses(self) -> dict[str, str]:
         """Every address outside that we may call, by setting."""
@@ -337,10 +264,7 @@ class Settings(BaseModel):
         host = (parts.hostname or "").lower()
         if not host or parts.scheme not in ("http", "https"):
             raise ValueError(f"{name}: not a web address")
-        listed = any(
-            host == own or (own.startswith("*.") and host.endswith(own[1:]))
-            for own in self.hosts
-        )
+        listed = any(host == own or (own.startswith("*.") and host.endswith(own[1:])) for own in self.hosts)
         if not listed:
             raise ValueError(f"{name}: {host} is not among ALLOWED_HOSTS")
         if parts.scheme == "http" and host not in LOOPBACK:
@@ -350,9 +274,7 @@ class Settings(BaseModel):
 def _from_file(path: Path | None) -> dict[str, str]:
     if path is None or not path.is_file():
         return {}
-    return {
-        name: value for name, value in dotenv_values(path).items() if value is not None
-    }
+    return {name: value for name, value in dotenv_values(path).items() if value is not None}
 
 
 def _ours(given: Mapping[str, str], fields: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -129,6 +129,8 @@ def pipeline_allows(s: Situation) -> Objection | None:
 
 def root_ended(s: Situation) -> Objection | None:
     """the outermost run has ended"""
+    if not s.root_known:
+        return Objection("the outermost run is not known yet", s.now + LOOK_AGAIN)
     return (
         None
         if s.root_ended

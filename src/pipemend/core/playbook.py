@@ -144,7 +144,7 @@ class Playbooks:
 
 
 def auto_heal_possible(diagnosis: Diagnosis, playbook: Playbook | None) -> bool:
-    """Whether a machine may try: a clear yes, or a condition that the playbook tests, makes, waits for or asks about."""
+    """Whether a machine may try: a clear yes, or a condition that the playbook tests, makes or waits for."""
     if diagnosis.remediable is Remediable.YES:
         return True
     if diagnosis.remediable is Remediable.NO or playbook is None:

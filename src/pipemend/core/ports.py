@@ -37,7 +37,7 @@ class Platform(Protocol):
     remedies: Mapping[str, Remedy]
 
     def read(self, signal: Signal) -> Alert | None:
-        """What an Azure Monitor alert says about our runs; None when it names no pipeline and no run of this platform."""
+        """What an Azure Monitor alert says about our runs; None when it names no pipeline and no run of ours."""
         ...
 
     async def find(self, alert: Alert) -> Sequence[Run]:
@@ -71,7 +71,7 @@ class Analyzer(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class News:
-    """One event, with all a listener needs to phrase it. `repeated`: it may have been told before a crash; look first."""
+    """One event, with all a listener needs to phrase it. `repeated`: it may have been told already; look first."""
 
     id: int
     at: datetime

@@ -61,7 +61,7 @@ class History:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """An analyzer's explanation. `confidence` from 0 to 1; `sure` rules decide at once, unsure ones wait for the model."""
+    """An analyzer's explanation. `confidence` runs from 0 to 1; `sure` says that a rule fits without doubt."""
 
     error_type: str
     remediable: Remediable

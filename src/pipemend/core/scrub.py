@@ -8,7 +8,8 @@ _KEYS = r"account[_ -]?key|(?:shared[_ -]?)?access[_ -]?key|api[_ -]?key|subscri
 # The look ahead is there for speed: it lets the search skip what cannot begin a name.
 _NAME = rf"(?=[aAcCfFpPsS])(?i:{_KEYS}|password|passwd|passphrase|pwd|(?:client|shared)[_ -]?secret)"
 _ANY_NAME = rf"(?=[aAfFpPsStT])(?i:{_KEYS}|password|passwd|passphrase|pwd|secret|token)"
-_VALUE = r"(?:\"[^\"]*+\"?|'[^']*+'?|[^;\s\"'<>]++(?: [^;=\r\n\"']*+(?=;))?)"
+_QUOTED = r"\"[^\"]*+\"?|'[^']*+'?"
+_VALUE = rf"(?:{_QUOTED}|[^;\s\"'<>]++(?: [^;=\r\n\"']*+(?=;))?)"  # may hold blanks where a semicolon ends it
 
 # By what a text must hold (in small letters) for the pattern to be worth trying: most texts hold none of it, and the
 # door scrubs every alert. `keep` survives, the rest of a match becomes stars. Every pattern reads its text in one go
@@ -22,7 +23,7 @@ _PATTERNS = tuple(
         # SharedAccessSignature=sv=…&sig=… and, as a header, SharedAccessSignature sr=…&sig=…
         ("sharedaccesss", r"(?P<keep>\b(?i:SharedAccessSignature)(?:\s?[=:]\s?|\s(?=s[a-z]{1,2}=)))[^\s;\"'<>]++"),
         # the signature of an address, also when the address is quoted once or twice more
-        ("sig", r"(?P<keep>\b(?i:sig(?:=|%3D|%253D)))[^&\s\"'<>;,)]++"),
+        ("sig", r"(?P<keep>(?:\b|(?<=%3F)|(?<=%26)|(?<=%253F)|(?<=%2526))(?i:sig(?:=|%3D|%253D)))[^&\s\"'<>;,)]++"),
         ("", r"(?P<keep>[?&](?i:code|key|secret|token|api-?key|access_token)=)[^&\s\"'<>]++"),
         (
             "authorization",
@@ -34,7 +35,7 @@ _PATTERNS = tuple(
         ('\\"', rf"(?P<keep>{_ANY_NAME}\\{{1,3}}\"\s{{0,4}}:\s{{0,4}}\\{{1,3}}\")[^\"\\]*+"),
         # connection strings, headers, settings: AccountKey=…; Password='…'; api-key: …
         ("=", rf"(?P<keep>{_ANY_NAME}\s{{0,4}}=\s{{0,4}}){_VALUE}"),
-        (":", rf"(?P<keep>{_NAME}\s{{0,4}}:\s{{1,4}}){_VALUE}"),
+        (":", rf"(?P<keep>{_NAME}\s{{0,4}}:\s{{1,4}})(?:{_QUOTED}|[^;\s\"'<>]++)"),
         # tokens that are known by their form: Databricks, Slack, GitHub, Atlassian, Google, OpenAI, JWT, Entra
         ("dapi", r"(?P<keep>\bdapi)[0-9a-fA-F]{32}(?:-\d{1,4})?"),
         ("xox", r"(?P<keep>\bxox[a-z]-)[A-Za-z0-9-]{8,}+"),
@@ -53,8 +54,8 @@ _NEED_A_NAME = ("=", ":", '"', '\\"')
 
 
 def scrub(text: str) -> str:
-    """The text without what looks like a secret: signatures, keys, passwords, tokens. Rather a word too much than one
-    too few; scrubbing twice changes nothing."""
+    """The text without what looks like a secret: signatures, keys, passwords, tokens. Rather a word too many than one
+    too few."""
     small = text.lower()
     named = any(stem in small for stem in _STEMS)
     for sign, pattern in _PATTERNS:
@@ -69,6 +70,8 @@ def cut(text: str, limit: int = 32 * 1024) -> str:
     if len(raw) <= limit:
         return text
     note = f"\n[… {len(raw) - limit} bytes left out …]\n"
-    room = max(limit - len(note.encode()), 0)
+    room = limit - len(note.encode())
+    if room <= 0:
+        return raw[:limit].decode("utf-8", "ignore")
     head, tail = raw[: room - room // 4], raw[len(raw) - room // 4 :]
-    return head.decode("utf-8", "ignore") + note + tail.decode("utf-8", "ignore") if room else note[:limit]
+    return head.decode("utf-8", "ignore") + note + tail.decode("utf-8", "ignore")

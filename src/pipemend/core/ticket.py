@@ -35,7 +35,7 @@ PREFIXES = {"data_factory": "ADF", "databricks": "DBX"}
 
 
 def ticket_id(platform: str, resource: str, root_run_id: str, opened_at: datetime) -> str:
-    """A name for people, e.g. `ADF-20261123T101500-1f496d07ab`. The unique index on the root run decides, not the name."""
+    """A name for people, e.g. `ADF-20261123T101500-1f496d07ab`. The unique index on the root run decides."""
     digest = hashlib.sha256(f"{platform}|{resource}|{root_run_id}".encode()).hexdigest()[:10]
     return f"{PREFIXES.get(platform, platform[:3].upper())}-{opened_at:%Y%m%dT%H%M%S}-{digest}"
 

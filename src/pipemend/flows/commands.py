@@ -21,7 +21,7 @@ CANCEL_SECONDS, TRIES = 15, 5
 
 
 async def carry_out(s: Services, command: Command) -> Ticket | None:
-    """Does what was asked, or raises Stale with the reason, or NotFound. The ticket as it is then; None for a switch."""
+    """Does what was asked and returns the ticket (a switch: None). Raises Stale with the reason, or NotFound."""
     ticket = await _unit(s, command)
     s.wake.set()
     if isinstance(command, Stop) and command.cancel_run and ticket is not None:

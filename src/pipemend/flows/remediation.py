@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS, CALL_SECONDS = 10, 60
 DIRECT_SEARCH = timedelta(minutes=5)
 DEADLINE = timedelta(hours=1)
+ACCEPTED = "accepted"  # the stage of an attempt whose playbook said yes and named no run
 
 
 @flow("attempt")
@@ -206,7 +207,7 @@ def adopt(
     ref = RunRef(attempt.platform, attempt.resource, rerun.run_id)
     if not tickets.add_run(db, ref, attempt.ticket_id, "rerun", rerun.status):
         return _claimed_already(db, s, attempt, rerun, now)
-    told = attempt.logic_app_response is not None and attempt.status is AttemptStatus.UNKNOWN
+    told = attempt.status is AttemptStatus.UNKNOWN and attempt.stage == ACCEPTED
     attempt = attempts.move(
         db,
         attempt,
@@ -217,7 +218,7 @@ def adopt(
         revision=attempt.revision + 1,
     )
     ticket = tickets.move(db, tickets.get(db, attempt.ticket_id), remediation_run_id=rerun.run_id)
-    if told and attempt.stage == "accepted":
+    if told:
         _changed(db, s, attempt, "in_progress", now, remediation_run_id=rerun.run_id)
     else:
         _started(db, s, ticket, attempt, now)
@@ -268,7 +269,7 @@ def _unclear(
         attempt,
         AttemptStatus.UNKNOWN,
         failure_reason=None if accepted else reason,
-        stage="accepted" if accepted else None,
+        stage=ACCEPTED if accepted else None,
         logic_app_response=answer or None,
         due_at=now + min(s.policy.watch_interval, timedelta(seconds=1)),
         revision=attempt.revision + 1,

@@ -71,7 +71,7 @@ def move(db: sa.Connection, was: Attempt, becomes: AttemptStatus, **changes: Any
     done = db.execute(
         attempts.update()
         .where(attempts.c.id == was.id, attempts.c.status == was.status, attempts.c.revision == was.revision)
-        .values(status=becomes, stumbles=0 if becomes is not was.status else attempts.c.stumbles, **changes)
+        .values(**{"status": becomes, "stumbles": was.stumbles if becomes is was.status else 0, **changes})
     ).rowcount
     if done != 1:
         raise Overtaken(was.key)

@@ -1,0 +1,145 @@
+"""Ties everything together; the only module that names plug-ins."""
+
+import contextlib
+import gc
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import timedelta
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any, cast
+
+from pipemend.core.clock import Clock, WallClock
+from pipemend.core.ports import Analyzer, Notifier, Platform
+from pipemend.core.rca import Severity
+from pipemend.core.sla import LEVELS, Level
+from pipemend.flows.services import Begins, Policy, Services, install
+from pipemend.playbooks import load
+from pipemend.settings import Settings
+from pipemend.store.database import Database, FileLock
+from pipemend.store.migrate import check, migrate
+
+log = logging.getLogger(__name__)
+PLATFORMS = ("pipemend.platforms.data_factory",)
+NOTIFIERS = ("pipemend.notifiers.slack", "pipemend.notifiers.jira")
+RULES, MODEL = "pipemend.analyzers.rules", "pipemend.analyzers.llm"
+Build = Callable[..., Any]
+
+
+def open_database(settings: Settings) -> Database:
+    """The database of the settings; on SQLite its folder is made."""
+    if settings.database_url is None:
+        settings.pipemend_data_dir.mkdir(parents=True, exist_ok=True)
+    return Database(settings.database)
+
+
+def builders(group: str, built_in: tuple[str, ...]) -> list[Build]:
+    """The `build` functions of the built-in plug-ins, then of those that others have installed."""
+    ours = [cast(Build, import_module(name).build) for name in built_in]
+    return ours + [cast(Build, point.load()) for point in entry_points(group=f"pipemend.{group}")]
+
+
+def platforms(settings: Settings, clock: Clock) -> Mapping[str, Platform]:
+    """The platforms that are connected, by name."""
+    built = [build(settings, clock) for build in builders("platforms", PLATFORMS)]
+    return {platform.name: platform for platform in built if platform is not None}
+
+
+def notifiers(settings: Settings) -> Mapping[str, Notifier]:
+    """Who is told, by name."""
+    built = [build(settings) for build in builders("notifiers", NOTIFIERS)]
+    return {notifier.name: notifier for notifier in built if notifier is not None}
+
+
+def policy(settings: Settings) -> Policy:
+    """What the settings say, as values."""
+    seconds = settings.levels_seconds
+    levels = {s: Level(level.priority, seconds.get(str(s), level.sla_seconds)) for s, level in LEVELS.items()}
+    return Policy(
+        enabled=settings.auto_remediation_enabled,
+        max_age=timedelta(seconds=settings.max_failure_age_seconds),
+        max_in_flight=settings.max_repairs_in_flight,
+        starts_per_minute=settings.starts_per_minute,
+        watch_interval=timedelta(seconds=settings.watch_interval_seconds),
+        levels=cast(Mapping[Severity, Level], levels),
+        finops=(
+            settings.finops_team or None,
+            settings.finops_owner or None,
+            settings.finops_cost_center or None,
+        ),
+        dashboard=settings.dashboard,
+    )
+
+
+def build_services(settings: Settings, database: Database, engine: Begins, clock: Clock | None = None) -> Services:
+    """Everything the flows work with. Raises SettingsError."""
+    clock = clock or WallClock()
+    analyzer = cast(Analyzer, import_module(RULES).build(settings))
+    explainer = cast("Analyzer | None", import_module(MODEL).build(settings))
+    return Services(
+        database=database,
+        engine=engine,
+        clock=clock,
+        platforms=platforms(settings, clock),
+        notifiers=notifiers(settings),
+        analyzer=analyzer,
+        explainer=explainer,
+        playbooks=load(settings.playbooks_file, settings.auto_remediation_max_retries),
+        policy=policy(settings),
+    )
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterator[tuple[Services, Any]]:
+    """Services and worker, at work until the block ends: database migrated, engine started, loops running."""
+    from pipemend.engine import Engine
+    from pipemend.flows import explanation, remediation  # noqa: F401 - registers the flows before the engine starts
+    from pipemend.flows.worker import Worker
+
+    lock = FileLock(settings.pipemend_data_dir / "pipemend.lock") if settings.database_url is None else None
+    database = open_database(settings)
+    try:
+        if database.several:
+            check(database)
+        else:
+            migrate(database)
+        services = build_services(settings, database, engine := Engine(database), clock)
+        install(services)
+        await _release_leases(services)
+        await engine.start()
+        worker = Worker(services)
+        await worker.start()
+        _calm_collector()
+        try:
+            yield services, worker
+        finally:
+            await worker.stop()
+            await engine.stop()
+            await _close(services)
+    finally:
+        database.close()
+        if lock is not None:
+            lock.release()
+
+
+async def _release_leases(s: Services) -> None:
+    """On SQLite there is one process: what an earlier life had leased is due at once."""
+    from pipemend.store.leases import release
+
+    if not s.database.several:
+        now = s.clock.now()
+        await s.database.write(lambda db: release(db, now))
+
+
+def _calm_collector() -> None:
+    """What is built by now stays; later collections are rare, for each stalls the loop."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
+
+
+async def _close(s: Services) -> None:
+    for platform in s.platforms.values():
+        await platform.close()
+    for notifier in s.notifiers.values():
+        await notifier.close()

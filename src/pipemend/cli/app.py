@@ -1,0 +1,125 @@
+"""All commands, with their words; each body stands in a module of its own."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="pipemend",
+    help="Finds out why a data pipeline failed, tries the right repair, watches it, and hands over when it must.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+tokens = typer.Typer(help="API tokens.", no_args_is_help=True)
+deliveries = typer.Typer(help="What came in at the doors.", no_args_is_help=True)
+playbooks = typer.Typer(help="What is done about which error.", no_args_is_help=True)
+app.add_typer(tokens, name="tokens")
+app.add_typer(deliveries, name="deliveries")
+app.add_typer(playbooks, name="playbooks")
+
+Url = Annotated[str, typer.Option(envvar="PIPEMEND_URL", help="Address of the server.")]
+Token = Annotated[str, typer.Option(envvar="PIPEMEND_TOKEN", help="API token.")]
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Instead of PIPEMEND_HOST.")] = None,
+    port: Annotated[int | None, typer.Option(help="Instead of PIPEMEND_PORT.")] = None,
+) -> None:
+    """Starts the server: doors, API, dashboard and worker, until Ctrl-C or SIGTERM."""
+    from pipemend.cli.serve import run
+
+    run(host, port)
+
+
+@app.command()
+def migrate() -> None:
+    """Brings the tables to the shape this release needs."""
+    from pipemend.cli.tables import bring_up_to_date
+
+    bring_up_to_date()
+
+
+@app.command()
+def demo(
+    headless: Annotated[
+        bool, typer.Option("--headless", help="Run to the end, print the checks, exit 0 or 1.")
+    ] = False,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Where the database is left; a fresh folder without it.")
+    ] = None,
+) -> None:
+    """Breaks a handful of pipelines on this machine and mends them, live."""
+    from pipemend.demo import run
+
+    raise typer.Exit(run(headless=headless, data_dir=data_dir))
+
+
+@app.command()
+def twin(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8100,
+) -> None:
+    """Serves a stand-in for Data Factory, Logic Apps, Slack, Jira and Gemini, to rehearse against."""
+    from pipemend.twin import serve as serve_twin
+
+    serve_twin(host, port, ready=lambda url: print(f"The twin listens on {url}", flush=True))
+
+
+@tokens.command("add")
+def tokens_add(
+    name: Annotated[str, typer.Argument(help="Whose token it is; shown wherever it acts.")],
+    role: Annotated[str, typer.Option(help="viewer, operator or admin.")] = "viewer",
+) -> None:
+    """Makes an API token and prints it, once, as the last line."""
+    from pipemend.cli.tables import add_token
+
+    print(add_token(name, role))
+
+
+@tokens.command("list")
+def tokens_list() -> None:
+    """Lists the tokens, without their values."""
+    from pipemend.cli.tables import list_tokens
+
+    list_tokens()
+
+
+@tokens.command("revoke")
+def tokens_revoke(name: Annotated[str, typer.Argument(help="Whose token ends.")]) -> None:
+    """Ends a token, and every session that came of it, at once."""
+    from pipemend.cli.tables import revoke_token
+
+    revoke_token(name)
+
+
+@deliveries.command("list")
+def deliveries_list(token: Token, url: Url = "http://127.0.0.1:8000") -> None:
+    """Lists the newest deliveries and what became of them."""
+    from pipemend.cli.remote import list_deliveries
+
+    list_deliveries(url, token)
+
+
+@deliveries.command("replay")
+def deliveries_replay(
+    delivery_id: Annotated[int, typer.Argument(metavar="ID", help="Number of the delivery.")],
+    token: Token,
+    url: Url = "http://127.0.0.1:8000",
+) -> None:
+    """Reads a kept delivery again, as if it came in now."""
+    from pipemend.cli.remote import replay
+
+    replay(url, token, delivery_id)
+
+
+@playbooks.command("check")
+def playbooks_check(
+    file: Annotated[Path | None, typer.Argument(help="Your playbooks; without it those of PLAYBOOKS_FILE.")] = None,
+) -> None:
+    """Checks the playbooks and prints the effective waits."""
+    from pipemend.cli.playbooks import check
+
+    check(file)

@@ -1,0 +1,64 @@
+"""Commands that write to the database themselves, briefly; they also work beside a running server."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import sqlalchemy as sa
+from rich.console import Console
+from rich.table import Table
+
+from pipemend.bootstrap import open_database
+from pipemend.core.clock import WallClock, stamp
+from pipemend.core.errors import SettingsError
+from pipemend.settings import Settings
+from pipemend.store import access
+from pipemend.store.database import Database
+from pipemend.store.migrate import migrate
+
+T = TypeVar("T")
+
+
+@contextlib.contextmanager
+def _database() -> Iterator[Database]:
+    database = open_database(Settings.load())
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def _write(unit: Callable[[sa.Connection], T]) -> T:
+    with _database() as database:
+        migrate(database)
+        return asyncio.run(database.write(unit))
+
+
+def bring_up_to_date() -> None:
+    """Migrates; twice does nothing."""
+    with _database() as database:
+        migrate(database)
+    print("The tables are up to date.")
+
+
+def add_token(name: str, role: str) -> str:
+    """Makes the token. Raises SettingsError for an unknown role, Stale when the name is taken."""
+    if role not in access.ROLES:
+        raise SettingsError(f"--role: '{role}' is none of {', '.join(access.ROLES)}")
+    now = WallClock().now()
+    return _write(lambda db: access.add_token(db, name, role, now))
+
+
+def revoke_token(name: str) -> None:
+    """Raises NotFound."""
+    now = WallClock().now()
+    _write(lambda db: access.revoke_token(db, name, now))
+    print(f"The token of {name} has ended.")
+
+
+def list_tokens() -> None:
+    table = Table("Name", "Role", "Made", "Ended")
+    for row in _write(access.tokens):
+        table.add_row(row.name, row.role, stamp(row.created_at), stamp(row.revoked_at) if row.revoked_at else "–")
+    Console().print(table)

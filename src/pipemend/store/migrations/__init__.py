@@ -1,0 +1,1 @@
+"""Migrations: the schema's way from release to release, alike on both databases."""

@@ -1,0 +1,82 @@
+"""What every test may ask for: a database of each kind, and a world in it."""
+
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from pipemend.store.database import Database
+from pipemend.store.migrate import migrate
+from tests.postgres import PostgresUnavailable, drop_database, fresh_database, postgres
+from tests.world import World
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests come last: a synchronous Playwright and asyncio do not share a thread."""
+    items.sort(key=lambda item: "page" in getattr(item, "fixturenames", ()))
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The address of a throw-away PostgreSQL."""
+    try:
+        server = postgres()
+        with server as url:
+            yield url
+    except PostgresUnavailable as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "pipemend.db"
+    _migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres_server: str) -> str:
+    url = fresh_database(postgres_server)
+    _migrate(url)
+    return url
+
+
+def _migrate(url: str) -> None:
+    database = Database(driver(url))
+    migrate(database)
+    database.close()
+
+
+def driver(url: str) -> str:
+    return url.replace("postgresql://", "postgresql+psycopg://")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A fresh, migrated database, in the plain form that DATABASE_URL takes."""
+    if request.param == "sqlite":
+        template: Path = request.getfixturevalue("migrated_file")
+        shutil.copy(template, tmp_path / "pipemend.db")
+        yield f"sqlite:///{tmp_path / 'pipemend.db'}"
+        return
+    server: str = request.getfixturevalue("postgres_server")
+    url = fresh_database(server, request.getfixturevalue("migrated_postgres"))
+    yield url
+    drop_database(url)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    opened = Database(driver(database_url))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+async def world(database: Database) -> AsyncIterator[World]:
+    """A Pipemend that may act, with one factory connected and nothing failed yet."""
+    made = World(database)
+    await made.begin()
+    yield made

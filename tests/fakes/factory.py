@@ -1,0 +1,158 @@
+"""A Data Factory in memory: runs with groups and parents, reruns, and answers that get lost."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from pipemend.core.alert import Alert, Signal
+from pipemend.core.attempt import Attempt, Declined, Progress, Running, Stage, Unknown
+from pipemend.core.clock import Clock
+from pipemend.core.errors import NoAnswer, OutsideError, Unreachable
+from pipemend.core.ports import Remedy
+from pipemend.core.rca import Failure, Fault
+from pipemend.core.run import Changes, Rerun, Resource, Run, RunRef, RunStatus
+
+FACTORY = Resource("data_factory", "/subscriptions/s/factories/adf-night", "adf-night")
+GATEWAY = "The remote server returned an error: (504) Gateway Timeout."
+
+
+class FakeFactory:
+    """Keeps the port's promise of a platform, for one factory."""
+
+    name = "data_factory"
+    connections: Sequence[Resource] = (FACTORY,)
+    resource_types = ("microsoft.datafactory/factories",)
+    doors = ()
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.runs: dict[str, Run] = {}
+        self.errors: dict[str, str] = {}
+        self.changed: dict[str, datetime] = {}
+        self.hidden: set[str] = set()
+        self.down: OutsideError | None = None
+        self.numbers = itertools.count(1)
+        self.cancelled: list[str] = []
+        self.rerun = FakeRerun(self)
+        self.remedies: Mapping[str, Remedy] = {"retry_pipeline": self.rerun}
+
+    def ref(self, run_id: str) -> RunRef:
+        return RunRef(self.name, FACTORY.id, run_id)
+
+    # what happens there
+
+    def begins(
+        self, pipeline: str, *, parent: str | None = None, group: str | None = None, manual: bool = False
+    ) -> str:
+        run_id = f"run-{next(self.numbers)}"
+        self.runs[run_id] = Run(
+            ref=self.ref(run_id),
+            pipeline=pipeline,
+            status=RunStatus.IN_PROGRESS,
+            group_id=group or run_id,
+            parent=self.ref(parent) if parent else None,
+            started_at=self.clock.now(),
+            manual=manual,
+        )
+        self.changed[run_id] = self.clock.now()
+        return run_id
+
+    def ends(self, run_id: str, status: RunStatus, error: str = "") -> None:
+        now = self.clock.now()
+        self.runs[run_id] = replace(self.runs[run_id], status=status, ended_at=now)
+        self.errors[run_id] = error
+        self.changed[run_id] = now
+
+    def fails(self, pipeline: str, error: str = "GatewayTimeout", **how: str) -> str:
+        run_id = self.begins(pipeline, parent=how.get("parent"), group=how.get("group"))
+        self.ends(run_id, RunStatus.FAILED, error)
+        return run_id
+
+    # the port
+
+    async def run(self, ref: RunRef) -> Run | None:
+        self._answer()
+        return None if ref.run_id in self.hidden else self.runs.get(ref.run_id)
+
+    async def find(self, alert: Alert) -> Sequence[Run]:
+        self._answer()
+        return [r for r in self.runs.values() if r.failed and r.pipeline == alert.pipeline]
+
+    async def changes(self, resource: Resource, since: datetime) -> Changes:
+        self._answer()
+        after = since - timedelta(minutes=2)
+        seen = [run for run_id, run in self.runs.items() if self.changed[run_id] >= after and run_id not in self.hidden]
+        return Changes(tuple(seen), self.clock.now())
+
+    async def later(self, run: Run) -> Sequence[Run]:
+        self._answer()
+        return [r for r in self.runs.values() if r.group_id == run.group_id and r.ref != run.ref]
+
+    async def failure(self, run: Run) -> Failure:
+        self._answer()
+        code = self.errors.get(run.ref.run_id, "")
+        fault = Fault("Copy data1", "Copy", code, GATEWAY if code == "GatewayTimeout" else f"it broke: {code}", "")
+        return Failure(platform=self.name, pipeline=run.pipeline, run_id=run.ref.run_id, faults=(fault,))
+
+    def read(self, signal: Signal) -> Alert | None:
+        return None
+
+    async def cancel(self, ref: RunRef) -> None:
+        self.cancelled.append(ref.run_id)
+
+    async def close(self) -> None:
+        return None
+
+    def _answer(self) -> None:
+        if self.down is not None:
+            raise self.down
+
+
+class FakeRerun:
+    """Starts a rerun in the group of the reference. `next_answers`: lost_before, lost_after, refused, final, accepted."""
+
+    via = "direct"
+
+    def __init__(self, factory: FakeFactory) -> None:
+        self.factory = factory
+        self.calls: list[Attempt] = []
+        self.started_runs: list[str] = []
+        self.next_answers: list[str] = []
+
+    async def advance(self, attempt: Attempt, stage: Stage) -> Progress:
+        self.calls.append(attempt)
+        answer = self.next_answers.pop(0) if self.next_answers else "runs"
+        if answer == "lost_before":
+            return Unknown("no answer within 30 s")
+        if answer == "refused":
+            return Declined("the playbook said failed", final=False)
+        if answer == "final":
+            return Declined("404: the workflow does not exist", final=True)
+        if answer == "unreachable":
+            raise Unreachable("connection refused")
+        run_id = self._start(attempt)
+        if answer == "lost_after":
+            return Unknown("no answer within 30 s")
+        if answer == "accepted":
+            return Unknown("202 without a run id", accepted=True)
+        return Running(Rerun(run_id), answer='{"runId": "…"}')
+
+    async def started(self, attempt: Attempt) -> Sequence[Rerun]:
+        if self.factory.down:
+            raise NoAnswer("silence")
+        return [
+            Rerun(run.ref.run_id, run.status, run.started_at)
+            for run in self.factory.runs.values()
+            if run.manual
+            and run.group_id == attempt.run_group_id
+            and run.started_at
+            and run.started_at >= attempt.created_at
+            and run.ref.run_id not in self.factory.hidden
+        ]
+
+    def _start(self, attempt: Attempt) -> str:
+        reference = self.factory.runs[attempt.reference_run_id]
+        run_id = self.factory.begins(reference.pipeline, group=reference.group_id, manual=True)
+        self.started_runs.append(run_id)
+        return run_id

@@ -1,0 +1,53 @@
+"""Somebody who is told, and somebody who explains."""
+
+from pipemend.core.errors import OutsideError
+from pipemend.core.ports import News, Receipt
+from pipemend.core.rca import UNCLASSIFIED, Diagnosis, Failure, History, Remediable, Severity
+
+KNOWN = {
+    "GatewayTimeout": (Remediable.YES, Severity.MEDIUM),
+    "ThrottlingError": (Remediable.YES, Severity.MEDIUM),
+    "DataConversionError": (Remediable.NO, Severity.HIGH),
+    "ServerBusy": (Remediable.YES, Severity.MEDIUM),
+}
+
+
+class Listener:
+    """Remembers what it was told. `deaf`: the error it answers with."""
+
+    doors = ()
+
+    def __init__(self, name: str = "slack") -> None:
+        self.name = name
+        self.told: list[News] = []
+        self.deaf: list[OutsideError] = []
+
+    async def tell(self, news: News, receipt: Receipt | None) -> Receipt | None:
+        if self.deaf:
+            raise self.deaf.pop(0)
+        self.told.append(news)
+        return receipt or Receipt({"channel": "C1", "ts": f"{news.id}.0"})
+
+    async def close(self) -> None:
+        return None
+
+    @property
+    def words(self) -> list[str]:
+        return [news.event.name for news in self.told]
+
+
+class CodeAnalyzer:
+    """Takes the fault's code for the error type."""
+
+    async def diagnose(self, failure: Failure, past: History) -> Diagnosis:
+        code = failure.fault.code
+        remediable, severity = KNOWN.get(code, (Remediable.NO, Severity.MEDIUM))
+        return Diagnosis(
+            error_type=code if code in KNOWN else UNCLASSIFIED,
+            remediable=remediable,
+            severity=severity,
+            root_cause=f"The activity failed with {code}.",
+            recommendations=("Look at the source.",),
+            confidence=0.95,
+            sure=code in KNOWN,
+        )

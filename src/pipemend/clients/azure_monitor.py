@@ -32,7 +32,7 @@ from pipemend.core.errors import BadDelivery
 _NO_FAILURE = frozenset(
     [
         *("succeeded", "success", "completed", "skipped", "cancelled", "canceled", "canceling"),
-        *("queued", "pending", "started", "running", "inprogress"),
+        *("queued", "pending", "accepted", "started", "running", "inprogress"),
     ]
 )
 _NAMES_WORK = frozenset(
@@ -228,8 +228,8 @@ def _judged(rows: Iterable[_Row]) -> Envelope:
 
 def _no_failure(row: _Row) -> str:
     fields = {plain(name): value for name, value in row.signal.fields.items()}
-    table = row.table or fields.get("type", "") or fields.get("sourcetable", "")
-    if _SANDBOX.match(table) or (_SANDBOX.search(row.query) and not _REAL_RUNS.search(row.query)):
+    tables = (row.table, fields.get("type", ""), fields.get("sourcetable", ""))
+    if any(map(_SANDBOX.match, tables)) or (_SANDBOX.search(row.query) and not _REAL_RUNS.search(row.query)):
         return "debug runs (ADFSandbox tables) are not repaired"
     status = plain(fields.get("status", ""))
     return f"the status is {fields['status']}: nothing failed" if status in _NO_FAILURE else ""

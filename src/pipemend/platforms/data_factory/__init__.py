@@ -6,6 +6,8 @@ from pipemend.platforms.data_factory.client import Factory
 from pipemend.platforms.data_factory.platform import DataFactory
 from pipemend.settings import Settings
 
+__all__ = ["DataFactory", "build", "resource_of"]
+
 
 def build(settings: Settings, clock: Clock) -> DataFactory | None:
     """The platform with the factory of the settings; None where none is set."""

@@ -1,0 +1,3 @@
+from tests.twin.conftest import stage
+
+__all__ = ["stage"]

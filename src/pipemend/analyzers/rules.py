@@ -117,7 +117,10 @@ def _speakers(code: str, told: bool) -> Sequence[tuple[Entry, int]]:
     exact = [(entry, entry.code_weight) for entry in known.codes.get(code, ())]
     if exact:
         return exact
-    return [(entry, min(FAMILY, entry.code_weight)) for pattern, entry in known.families if pattern.match(code)]
+    # In a code the last word says what is wrong: SkipForbiddenFileNotSupported is not about a right that is missing.
+    fitting = [(code.rfind(part), entry) for part, pattern, entry in known.families if pattern.match(code)]
+    last = max((place for place, _ in fitting), default=-1)
+    return [(entry, min(FAMILY, entry.code_weight)) for place, entry in fitting if place == last]
 
 
 def _by_phrases(evidence: Evidence) -> Iterator[Match]:

@@ -11,7 +11,7 @@ ENTITIES = tuple(
     re.compile(pattern)
     for pattern in (
         r"(?i)\b(?:table|view|column|server|database|container|filesystem|notebook|cluster|secret|blob|file|path|folder"
-        r"|linked service|integration runtime|library|package|host|queue|bucket|warehouse|object name|parameter|property)"
+        r"|linked service|integration runtime|library|package|host|queue|bucket|warehouse|object|parameter|property)"
         r"[ :=]{1,3}(?:name[ :=]{1,3})?['\"`\[]([^'\"`\]\s][^'\"`\]]{0,118})['\"`\]]",
         r"(?i)\b(?:cluster) ([0-9]{4}-[0-9]{6}-[a-z0-9]{1,20})\b",
         r"\b((?:abfss?|wasbs?|adl|s3a?|gs|dbfs):/{1,2}[^\s'\",;)]{1,200})",

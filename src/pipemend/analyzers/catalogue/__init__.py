@@ -122,7 +122,7 @@ class Catalogue:
     always: tuple[tuple[Phrase, Entry], ...]
     foreign: tuple[tuple[Phrase, Entry], ...]
     codes: Mapping[str, tuple[Entry, ...]]
-    families: tuple[tuple[re.Pattern[str], Entry], ...]
+    families: tuple[tuple[str, re.Pattern[str], Entry], ...]
     numbers: Mapping[int, tuple[Entry, ...]]
     http: Mapping[int, tuple[Entry, ...]]
     sql: Mapping[int, tuple[Entry, ...]]
@@ -149,11 +149,11 @@ def read(folder: Path) -> Catalogue:
         verdicts=verdicts,
         entries=tuple(entry for entry, _ in built),
         words=words,
-        always=always,
-        foreign=foreign,
+        always=tuple(always),
+        foreign=tuple(foreign),
         codes=_index((code, entry) for entry, table in built for code in table.get("codes", ()) if "*" not in code),
         families=tuple(
-            (re.compile(translate(code)), entry)
+            (max(code.split("*"), key=len), re.compile(translate(code)), entry)
             for entry, table in built
             for code in table.get("codes", ())
             if "*" in code
@@ -221,9 +221,9 @@ def _entry(table: Mapping[str, Any], verdicts: Mapping[str, Verdict]) -> Entry:
             # A code is a surer sign than words, unless the entry says what it is worth.
             code_weight=table.get("weight", CODE if strength == "words" else STRENGTHS[strength]),
             platform=table.get("platform"),
-            phrases=tuple(map(phrase, [*table.get("phrases", ()), *_spoken(table.get("codes", ()))])),
-            also=tuple(map(phrase, table.get("also", ()))),
-            unless=tuple(map(phrase, table.get("unless", ()))),
+            phrases=_phrases([*table.get("phrases", ()), *_spoken(table.get("codes", ()))]),
+            also=_phrases(table.get("also", ())),
+            unless=_phrases(table.get("unless", ())),
             not_in=tuple(table.get("not_in", ())),
         )
     except (KeyError, ValueError) as error:
@@ -262,8 +262,18 @@ def _verdict(error_type: str, fields: Mapping[str, Any]) -> Verdict:
     return read
 
 
-def phrase(text: str) -> Phrase:
-    """A phrase as the catalogue writes it."""
+SHORT = re.compile(r"\b(is|are|was|were|does|do|did|has|have|could|would|should) not\b")
+
+
+def _phrases(texts: Iterable[str]) -> tuple[Phrase, ...]:
+    """Phrases as the catalogue writes them, and with short forms: `is not` is also found as `isn't`."""
+    spellings = (
+        spelling for text in texts for spelling in (text, SHORT.sub(r"\1n't", text), text.replace("cannot", "can't"))
+    )
+    return tuple(map(_phrase, dict.fromkeys(spellings)))
+
+
+def _phrase(text: str) -> Phrase:
     pieces = tuple(piece.strip() for piece in text.lower().split("*"))
     return Phrase(text, tuple(piece for piece in pieces if piece))
 

@@ -47,7 +47,7 @@ async def _drop_after(scene: Scene) -> None:
 
 
 async def _status(scene: Scene) -> int:
-    answer = refusal(scene.service, scene.fault.status)
+    answer = refusal(scene.service, scene.fault.status or 503)
     return await _send(scene, replace(answer, headers=(*answer.headers, *scene.fault.headers)))
 
 
@@ -57,8 +57,7 @@ async def _status_after(scene: Scene) -> int:
 
 
 async def _html(scene: Scene) -> int:
-    status = scene.fault.status if scene.fault.status != Fault.status else 200
-    return await _send(scene, html_answer(status, scene.fault.headers))
+    return await _send(scene, html_answer(scene.fault.status or 200, scene.fault.headers))
 
 
 async def _garbage(scene: Scene) -> int:

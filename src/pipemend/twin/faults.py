@@ -35,7 +35,7 @@ class Fault:
     kind: str
     service: str | None = None
     operation: str | None = None
-    status: int = 503
+    status: int | None = None
     headers: Headers = ()
     seconds: float = 60.0
     probability: float = 1.0

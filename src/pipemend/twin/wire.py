@@ -69,3 +69,15 @@ def html_answer(status: int = 200, headers: Headers = (), delay: float = 0.0) ->
     """The page of a proxy that stands in the way."""
     page = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body><h1>Please sign in</h1></body></html>"
     return Answer(status, page, (("Content-Type", "text/html; charset=utf-8"), *headers), delay)
+
+
+def within(given: Any, name: str) -> dict[str, Any]:
+    """The object of this name; whatever else stands there counts as none."""
+    inner = given.get(name) if isinstance(given, dict) else None
+    return inner if isinstance(inner, dict) else {}
+
+
+def items(given: Any, name: str) -> list[dict[str, Any]]:
+    """The objects in the list of this name."""
+    inner = given.get(name) if isinstance(given, dict) else None
+    return [item for item in inner if isinstance(item, dict)] if isinstance(inner, list) else []

@@ -52,9 +52,14 @@ def read_plan(body: Mapping[str, Any], base: Plan) -> Plan:
     if unknown:
         raise BadPlan(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(Plan.__dataclass_fields__)}")
     values = {name: getattr(base, name) for name in Plan.__dataclass_fields__} | dict(body)
+    if not isinstance(values["outcomes"], list | tuple) or not isinstance(values["children"], list | tuple):
+        raise BadPlan("outcomes and children are lists")
     if "outcomes" in body:
         values["outcomes"] = tuple(read_outcome(item) for item in body["outcomes"]) or (Outcome(),)
     values["children"] = tuple(values["children"])
+    for name in ("duration", "queued", "delay", "copies", "activities"):
+        if not isinstance(values[name], int | float) or values[name] < 0:
+            raise BadPlan(f"{name}: a number of 0 or more, not {values[name]!r}")
     if values["alert"] not in SHAPES:
         raise BadPlan(f"alert: one of {', '.join(SHAPES)}")
     if values["target"] not in TARGETS:

@@ -50,12 +50,17 @@ def window(body: dict[str, Any]) -> Window:
 
 
 def tests(body: dict[str, Any]) -> list[Test]:
-    return [_test(item) for item in body.get("filters") or []]
+    filters = body.get("filters") or []
+    if not isinstance(filters, list):
+        raise BadQuery("'filters' is a list.")
+    return [_test(item) for item in filters]
 
 
-def _test(item: dict[str, Any]) -> Test:
+def _test(item: Any) -> Test:
+    if not isinstance(item, dict):
+        raise BadQuery("A filter is an object with operand, operator and values.")
     operand, operator = str(item.get("operand", "")), str(item.get("operator", ""))
-    values = [str(value) for value in item.get("values") or []]
+    values = [str(value) for value in item.get("values") or ()]
     if operator.casefold() not in _OPERATORS or not values:
         raise BadQuery(f"The filter on '{operand}' needs an operator (Equals, NotEquals, In, NotIn) and values.")
     if operand.casefold() == "latestonly":
@@ -103,6 +108,6 @@ def _token(run: Run) -> str:
 def _read_token(token: str) -> tuple[str, str]:
     try:
         start, run_id = base64.urlsafe_b64decode(token.encode()).decode().split("|")
-    except (binascii.Error, ValueError) as wrong:
+    except (AttributeError, binascii.Error, ValueError) as wrong:
         raise BadQuery("The continuation token is not valid.") from wrong
     return start, run_id

@@ -62,7 +62,6 @@ def run_view(estate: Estate, run: Run) -> dict[str, Any]:
         "durationInMs": int((run.end - run.start).total_seconds() * 1000) if run.end else None,
         "status": run.status,
         "message": run.message,
-        "output": None,
         "lastUpdated": stamp(run.last_updated),
         "annotations": [],
         "runDimension": {},

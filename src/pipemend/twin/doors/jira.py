@@ -15,7 +15,7 @@ from ..jira.views import comment_view, comments_view, issue_view, user_view
 from ..jira.workflow import RESOLUTIONS, Transition, transition_view
 from ..operations import operation
 from ..refusals import jira_error
-from ..wire import Answer, Call, Refused, json_answer
+from ..wire import Answer, Call, Refused, items, json_answer, within
 from ..world import World
 
 API = "/rest/api/3"
@@ -83,14 +83,14 @@ def get_transitions(world: World, call: Call) -> Answer:
 
 def make_transition(world: World, call: Call) -> Answer:
     issue, given = _issue(world, call), _object(call)
-    chosen = (given.get("transition") or {}).get("id")
+    chosen = within(given, "transition").get("id")
     possible = world.jira.settings.workflow().transitions(issue.fields.status)
     transition = next((one for one in possible if one.id == chosen), None)
     if transition is None:
         return jira_error(400, f"Transition id '{chosen}' is not valid for this issue.")
     resolution = _resolution(transition, given)
-    comments = [item.get("add", {}).get("body") for item in (given.get("update") or {}).get("comment") or []]
-    documents = [_document(body) for body in comments]
+    added = items(within(given, "update"), "comment")
+    documents = [_document(within(item, "add").get("body")) for item in added]
     issue.change(status=transition.to, resolution=resolution)
     for document in documents:
         world.jira.comment(issue, document)
@@ -99,7 +99,7 @@ def make_transition(world: World, call: Call) -> Answer:
 
 def _resolution(transition: Transition, given: dict[str, Any]) -> str | None:
     """The resolution of an issue that ends. A screen insists on one, and without a screen none may be given."""
-    named = ((given.get("fields") or {}).get("resolution") or {}).get("name")
+    named = within(within(given, "fields"), "resolution").get("name")
     if transition.has_screen and not named:
         raise Refused(jira_error(400, errors={"resolution": "Resolution is required."}))
     if named and not transition.has_screen:
@@ -118,13 +118,19 @@ def search(world: World, call: Call) -> Answer:
     except BadJql as wrong:
         return jira_error(400, str(wrong))
     found = [(issue, fields) for issue, fields in world.jira.indexed() if wanted(issue, fields)]
-    start, size = int(given.get("nextPageToken") or 0), int(given.get("maxResults") or 50)
+    start, size = _number(given.get("nextPageToken"), 0), _number(given.get("maxResults"), 50)
     names = given.get("fields") or []
-    names = names.split(",") if isinstance(names, str) else names
+    names = names.split(",") if isinstance(names, str) else list(names)
     page = found[start : start + size]
     shown = [issue_view(i, f, call.base_url, names) if names else {"id": i.id} for i, f in page]
     last = start + size >= len(found)
     return json_answer({"issues": shown, "isLast": last} | ({} if last else {"nextPageToken": str(start + size)}))
+
+
+def _number(value: Any, otherwise: int) -> int:
+    if value is None or str(value).isdecimal():
+        return otherwise if value is None else int(value)
+    raise Refused(jira_error(400, f"'{value}' is not a number."))
 
 
 def old_search(_: World, __: Call) -> Answer:

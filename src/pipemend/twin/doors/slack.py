@@ -38,7 +38,7 @@ def post_message(world: World, _: Call, given: Arguments) -> Answer:
 
 
 def update(world: World, _: Call, given: Arguments) -> Answer:
-    """Takes the id of the channel alone, and only messages of our own."""
+    """Takes the id of the channel alone, and only messages of our own. Blocks that are not given stay."""
     channel = world.slack.by_id(str(given.get("channel", "")))
     if channel is None:
         raise Refused(slack_error("channel_not_found"))
@@ -80,7 +80,7 @@ def _within(message: Message, given: Arguments) -> bool:
 
 
 def _page(channel: Channel, found: list[Message], given: Arguments) -> Answer:
-    limit, start = int(given.get("limit") or 100), _cursor(given.get("cursor"))
+    limit, start = _limit(given.get("limit")), _cursor(given.get("cursor"))
     shown = found[start : start + limit]
     more = len(found) > start + limit
     with_metadata = _true(given.get("include_all_metadata"))
@@ -93,6 +93,12 @@ def _page(channel: Channel, found: list[Message], given: Arguments) -> Answer:
         cursor = base64.b64encode(f"next:{start + limit}".encode()).decode()
         answer["response_metadata"] = {"next_cursor": cursor}
     return json_answer(answer)
+
+
+def _limit(given: Any) -> int:
+    if str(given or 100).isdecimal():
+        return min(int(given or 100), 999)
+    raise Refused(slack_error("invalid_limit"))
 
 
 def _cursor(given: Any) -> int:
@@ -121,9 +127,9 @@ def _message(channel: Channel, ts: Any) -> Message:
 def _content(given: Arguments, was: Message | None = None) -> Content:
     """What the message is to say. Raises Refused when Slack would not take it."""
     text = str(given.get("text") or "")
-    blocks = _parsed(given.get("blocks"), "invalid_blocks_format") or []
-    if was and not given.get("blocks") and "blocks" not in given:
-        blocks = was.content.blocks if not text else []
+    blocks = _parsed(given.get("blocks"), list, "invalid_blocks_format") or []
+    if was and "blocks" not in given:
+        blocks = was.content.blocks
     if not text and not blocks:
         raise Refused(slack_error("no_text"))
     if len(text) > MAX_TEXT:
@@ -133,17 +139,18 @@ def _content(given: Arguments, was: Message | None = None) -> Content:
         raise Refused(slack_error("invalid_blocks", errors=wrong, response_metadata={"messages": wrong}))
     if text_in_all(blocks) > MAX_IN_ALL:
         raise Refused(slack_error("msg_blocks_too_long"))
-    return Content(text, blocks, _parsed(given.get("metadata"), "invalid_metadata_format"))
+    return Content(text, blocks, _parsed(given.get("metadata"), dict, "invalid_metadata_format"))
 
 
-def _parsed(value: Any, error: str) -> Any:
+def _parsed(value: Any, kind: type[list[Any]] | type[dict[str, Any]], error: str) -> Any:
     """Forms carry JSON as text."""
-    if not isinstance(value, str) or not value:
-        return value or None
     try:
-        return json.loads(value)
+        found = json.loads(value) if isinstance(value, str) and value else value or None
     except ValueError as wrong:
         raise Refused(slack_error(error)) from wrong
+    if found is not None and not isinstance(found, kind):
+        raise Refused(slack_error(error))
+    return found
 
 
 def _keep_pace(world: World, channel: Channel) -> None:
@@ -187,6 +194,10 @@ def _arguments(call: Call) -> dict[str, Any]:
     return given | dict(parse_qsl(call.body.decode("utf-8", "replace"), keep_blank_values=True))
 
 
+def unknown_method(_: World, call: Call) -> Answer:
+    return slack_error("unknown_method", req_method=call.params["method"])
+
+
 def _method(name: str, method: Method, scope: str | None = None) -> tuple[Operation, Operation]:
     """Slack takes every method as POST and as GET."""
     handle = guarded(method, scope)
@@ -201,4 +212,6 @@ OPERATIONS = (
     *_method("chat.getPermalink", permalink),
     *_method("conversations.replies", replies, "channels:history"),
     *_method("conversations.history", history, "channels:history"),
+    operation("slack", "unknown", "POST", "/slack/api/{method}", unknown_method),
+    operation("slack", "unknown", "GET", "/slack/api/{method}", unknown_method),
 )

@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from ..wire import items, within
+
 RCA_SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {
@@ -35,30 +37,28 @@ class Prompt:
 
 
 def read_prompt(body: dict[str, Any]) -> Prompt:
-    config = _field(body, "generationConfig") or {}
     function = _function(body)
-    schema = _parameters(function) if function else _answer_schema(config)
-    user = "\n".join(text for content in body.get("contents") or [] for text in _texts(content))
-    system = "\n".join(_texts(_field(body, "systemInstruction") or {}))
-    return Prompt(user, system, schema, function.get("name") if function else None)
+    schema = _parameters(function) if function else _answer_schema(_object(body, "generationConfig"))
+    user = "\n".join(text for content in items(body, "contents") for text in _texts(content))
+    system = "\n".join(_texts(_object(body, "systemInstruction")))
+    return Prompt(user, system, schema, str(function.get("name")) if function else None)
 
 
 def _answer_schema(config: dict[str, Any]) -> dict[str, Any] | None:
-    schema = _field(config, "responseJsonSchema") or _field(config, "responseSchema")
-    if schema is None and _field(config, "responseMimeType") == "application/json":
-        return RCA_SCHEMA
-    return dict(schema) if schema else None
+    schema = _object(config, "responseJsonSchema") or _object(config, "responseSchema")
+    wants_json = config.get(_name(config, "responseMimeType")) == "application/json"
+    return schema or (RCA_SCHEMA if wants_json else None)
 
 
 def _texts(content: dict[str, Any]) -> list[str]:
-    return [str(part["text"]) for part in content.get("parts") or [] if "text" in part]
+    return [str(part["text"]) for part in items(content, "parts") if "text" in part]
 
 
 def _function(body: dict[str, Any]) -> dict[str, Any] | None:
     """The function that must be called: one of those allowed, the final result before others."""
-    calling = _field(_field(body, "toolConfig") or {}, "functionCallingConfig") or {}
-    declared = [dict(f) for tool in body.get("tools") or [] for f in _field(tool, "functionDeclarations") or []]
-    allowed = _field(calling, "allowedFunctionNames") or [f.get("name") for f in declared]
+    calling = _object(_object(body, "toolConfig"), "functionCallingConfig")
+    declared = [f for tool in items(body, "tools") for f in items(tool, _name(tool, "functionDeclarations"))]
+    allowed = calling.get(_name(calling, "allowedFunctionNames")) or [f.get("name") for f in declared]
     usable = [f for f in declared if f.get("name") in allowed]
     if calling.get("mode") != "ANY" or not usable:
         return None
@@ -66,12 +66,16 @@ def _function(body: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _parameters(function: dict[str, Any]) -> dict[str, Any]:
-    return dict(_field(function, "parametersJsonSchema") or _field(function, "parameters") or {"type": "object"})
+    return _object(function, "parametersJsonSchema") or _object(function, "parameters") or {"type": "object"}
 
 
-def _field(data: dict[str, Any], name: str) -> Any:
+def _object(data: dict[str, Any], name: str) -> dict[str, Any]:
+    return within(data, _name(data, name))
+
+
+def _name(data: dict[str, Any], name: str) -> str:
     """Google reads a name in camel case and in snake case, and its library sends both."""
-    return data.get(name, data.get(re.sub(r"[A-Z]", lambda found: "_" + found[0].lower(), name)))
+    return name if name in data else re.sub(r"[A-Z]", lambda found: "_" + found[0].lower(), name)
 
 
 def _reads_like_an_error(line: str) -> tuple[int, int]:

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+from ..wire import within
+
 INLINE = frozenset({"text", "hardBreak", "mention", "emoji", "inlineCard", "date", "status"})
 LISTS = frozenset({"bulletList", "orderedList"})
 SIMPLE = frozenset({"paragraph", "heading", "codeBlock", "rule", "taskList"}) | LISTS
@@ -55,7 +57,7 @@ def flaw(document: Any) -> str | None:
 
 def _flaws(node: dict[str, Any]) -> Iterator[str]:
     kind = str(node.get("type"))
-    attributes = node.get("attrs") or {}
+    attributes = within(node, "attrs")
     yield from (f"{kind} without {name}" for name in NEEDED.get(kind, ()) if name not in attributes)
     if kind == "panel" and attributes.get("panelType") not in PANELS:
         yield f"no panel is of type {attributes.get('panelType')}"
@@ -63,21 +65,24 @@ def _flaws(node: dict[str, Any]) -> Iterator[str]:
         yield "a heading has level 1 to 6"
     if kind == "text":
         yield from _text_flaws(node)
-    for child in node.get("content") or []:
+    content = node.get("content") or []
+    for child in content if isinstance(content, list) else [None]:
         inner = child.get("type") if isinstance(child, dict) else None
-        if inner not in CONTENT.get(kind, frozenset()):
-            yield f"{inner} inside {kind}"
-        else:
+        if isinstance(child, dict) and inner in CONTENT.get(kind, frozenset()):
             yield from _flaws(child)
+        else:
+            yield f"{inner} inside {kind}"
 
 
 def _text_flaws(node: dict[str, Any]) -> Iterator[str]:
     if not isinstance(node.get("text"), str) or not node["text"]:
         yield "an empty text"
-    for mark in node.get("marks") or []:
-        if mark.get("type") not in MARKS:
-            yield f"no mark is of type {mark.get('type')}"
-        if mark.get("type") == "link" and not (mark.get("attrs") or {}).get("href"):
+    marks = node.get("marks") or []
+    for mark in marks if isinstance(marks, list) else [marks]:
+        kind = mark.get("type") if isinstance(mark, dict) else None
+        if kind not in MARKS:
+            yield f"no mark is of type {kind}"
+        elif kind == "link" and not within(mark, "attrs").get("href"):
             yield "a link without href"
 
 
@@ -89,6 +94,7 @@ def plain(node: Any) -> str:
         return str(node.get("text", ""))
     if node.get("type") == "hardBreak":
         return "\n"
-    parts = [plain(child) for child in node.get("content") or []]
+    content = node.get("content")
+    parts = [plain(child) for child in content] if isinstance(content, list) else []
     inline = node.get("type") in ("paragraph", "heading", "codeBlock", "taskItem")
     return ("" if inline else "\n").join(parts)

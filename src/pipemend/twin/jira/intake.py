@@ -4,6 +4,7 @@ import re
 from dataclasses import fields as names_of
 from typing import Any
 
+from ..wire import items, within
 from .documents import flaw
 from .site import Fields
 
@@ -23,12 +24,12 @@ class BadFields(ValueError):
 
 def new_fields(given: dict[str, Any], projects: tuple[str, ...]) -> Fields:
     """The fields of a new issue. Raises BadFields."""
-    raw = given.get("fields") or {}
+    raw = within(given, "fields")
     errors: dict[str, str] = {}
-    project = str((raw.get("project") or {}).get("key") or "")
+    project = str(within(raw, "project").get("key") or "")
     if not KEY.fullmatch(project) or (projects and project not in projects):
         errors["project"] = "valid project is required"
-    kind = str((raw.get("issuetype") or {}).get("name") or "")
+    kind = str(within(raw, "issuetype").get("name") or "")
     if kind not in TYPES:
         errors["issuetype"] = "Specify a valid issue type"
     if "summary" not in raw:
@@ -40,9 +41,9 @@ def new_fields(given: dict[str, Any], projects: tuple[str, ...]) -> Fields:
 
 def read_changes(given: dict[str, Any], was: Fields) -> dict[str, Any]:
     """What an edit changes: `fields` set values, `update` adds and removes labels. Raises BadFields."""
-    changes = _common(given.get("fields") or {})
+    changes = _common(within(given, "fields"))
     labels = list(changes.get("labels", was.labels))
-    for change in (given.get("update") or {}).get("labels") or []:
+    for change in items(within(given, "update"), "labels"):
         labels = [label for label in labels if label != change.get("remove")]
         labels += [change["add"]] if change.get("add") and change["add"] not in labels else []
     if set(labels) != set(was.labels):
@@ -59,9 +60,9 @@ def _common(raw: dict[str, Any]) -> dict[str, Any]:
     if "labels" in raw:
         values["labels"] = _labels(raw["labels"] or [])
     if raw.get("priority"):
-        values["priority"] = str(raw["priority"].get("name", "Medium"))
+        values["priority"] = str(within(raw, "priority").get("name", "Medium"))
     if raw.get("assignee"):
-        values["assignee"] = raw["assignee"].get("accountId")
+        values["assignee"] = within(raw, "assignee").get("accountId")
     own = {field.name for field in names_of(Fields)} | {"issuetype"}
     values["more"] = {name: value for name, value in raw.items() if name not in own}
     return values
@@ -84,7 +85,9 @@ def _description(value: Any) -> dict[str, Any]:
     return dict(value)
 
 
-def _labels(value: list[Any]) -> tuple[str, ...]:
+def _labels(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise BadFields({"labels": "Specify the value for labels in an array"})
     for label in value:
         if not isinstance(label, str) or not label or " " in label:
             raise BadFields({"labels": f"The label '{label}' contains spaces which is invalid."})

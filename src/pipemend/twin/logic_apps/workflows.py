@@ -94,7 +94,10 @@ def read_behaviour(body: Mapping[str, Any], base: Behaviour) -> Behaviour:
     values = {name: getattr(base, name) for name in Behaviour.__dataclass_fields__}
     if "behaviour" in body:
         values["kind"], values["number"] = _kind(str(body["behaviour"]))
-    return Behaviour(**(values | {name: value for name, value in body.items() if name != "behaviour"}))
+    values |= {name: value for name, value in body.items() if name != "behaviour"}
+    if not isinstance(values["start_after"], int | float) or not isinstance(values["callbacks"], int):
+        raise BadWorkflow("start_after and callbacks are numbers")
+    return Behaviour(**values)
 
 
 def _kind(text: str) -> tuple[str, float]:

@@ -42,21 +42,21 @@ def _header(block: Block, at: str) -> Iterator[str]:
 
 
 def _section(block: Block, at: str) -> Iterator[str]:
-    text, fields = block.get("text"), block.get("fields")
+    text, fields = block.get("text"), _items(block.get("fields"))
     if text is None and not fields:
         yield f"[ERROR] missing required field: text or fields [json-pointer:{at}]"
     if text is not None:
         yield from _text(text, f"{at}/text", 3000)
-    if fields is not None and len(fields) > 10:
+    if len(fields) > 10:
         yield _too_many(f"{at}/fields", 10)
-    for n, field in enumerate(fields or []):
+    for n, field in enumerate(fields):
         yield from _text(field, f"{at}/fields/{n}", 2000)
     if block.get("accessory"):
         yield from _element(block["accessory"], f"{at}/accessory")
 
 
 def _actions(block: Block, at: str) -> Iterator[str]:
-    elements = block.get("elements") or []
+    elements = _items(block.get("elements"))
     if not elements:
         yield f"[ERROR] no more than 25 and at least 1 items allowed [json-pointer:{at}/elements]"
     if len(elements) > 25:
@@ -66,11 +66,11 @@ def _actions(block: Block, at: str) -> Iterator[str]:
 
 
 def _context(block: Block, at: str) -> Iterator[str]:
-    elements = block.get("elements") or []
+    elements = _items(block.get("elements"))
     if not 1 <= len(elements) <= 10:
         yield _too_many(f"{at}/elements", 10)
     for n, element in enumerate(elements):
-        if element.get("type") != "image":
+        if not isinstance(element, dict) or element.get("type") != "image":
             yield from _text(element, f"{at}/elements/{n}", 3000)
 
 
@@ -80,7 +80,10 @@ def _markdown(block: Block, at: str) -> Iterator[str]:
     yield from _length(block.get("text"), f"{at}/text", 12_000)
 
 
-def _element(element: Block, at: str) -> Iterator[str]:
+def _element(element: Any, at: str) -> Iterator[str]:
+    if not isinstance(element, dict):
+        yield f"[ERROR] must be an object [json-pointer:{at}]"
+        return
     yield from _length(element.get("action_id"), f"{at}/action_id", 255)
     if element.get("type") == "button":
         yield from _text(element.get("text"), f"{at}/text", 75, kinds=("plain_text",))
@@ -97,6 +100,10 @@ def _text(text: Any, at: str, most: int, kinds: tuple[str, ...] = ("plain_text",
     if not text.get("text"):
         yield f"[ERROR] must be more than 0 characters [json-pointer:{at}/text]"
     yield from _length(text.get("text"), f"{at}/text", most)
+
+
+def _items(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _length(value: Any, at: str, most: int) -> Iterator[str]:

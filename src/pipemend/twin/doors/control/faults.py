@@ -21,7 +21,10 @@ def add(world: World, call: Call) -> Answer:
         raise refused("match: an object with service and operation")
     if match.get("service") not in (None, *SERVICES):
         raise refused(f"service: one of {', '.join(SERVICES)}")
-    fault = world.faults.add(int(data.get("times", 1)), **_fault(data, match))
+    try:
+        fault = world.faults.add(int(data.get("times", 1)) or 1, **_fault(data, match))
+    except (TypeError, ValueError, AttributeError) as wrong:
+        raise refused(str(wrong)) from wrong
     return json_answer({"id": fault.id})
 
 
@@ -31,7 +34,7 @@ def _fault(data: dict[str, Any], match: dict[str, Any]) -> dict[str, Any]:
         "kind": data["kind"],
         "service": match.get("service"),
         "operation": match.get("operation"),
-        "status": int(data.get("status", Fault.status)),
+        "status": int(data["status"]) if data.get("status") else None,
         "headers": headers,
         "seconds": float(data.get("seconds", Fault.seconds)),
         "probability": float(data.get("probability", Fault.probability)),

@@ -26,7 +26,7 @@ def put_pipeline(world: World, call: Call) -> Answer:
     pipeline = world.estate.define(call.params["factory"]).define(call.params["pipeline"])
     try:
         pipeline.plan, pipeline.started = read_plan(data, Plan()), 0
-    except (BadPlan, TypeError) as wrong:
+    except BadPlan as wrong:
         raise refused(str(wrong)) from wrong
     for child in pipeline.plan.children:
         pipeline.factory.define(child)
@@ -44,6 +44,8 @@ def trigger(world: World, call: Call) -> Answer:
         raise refused(f"by: one of manual, {', '.join(TRIGGERS)}")
     invoked_by = manual() if by == "manual" else InvokedBy(uuid4().hex, *TRIGGERS[by])
     parameters = data.get("parameters") or {}
+    if not isinstance(parameters, dict):
+        raise refused("parameters: an object")
     run = world.engine.start(pipeline, Asked(f"trigger:{by}"), invoked_by, parameters, debug=by == "sandbox")
     return json_answer({"runId": run.id})
 

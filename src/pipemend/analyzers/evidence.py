@@ -72,13 +72,22 @@ QUOTES = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"', "\u00a0"
 # The name of an activity can say anything: it is no evidence.
 TARGET = re.compile(r"\boperation on target .{0,200}? failed:", re.IGNORECASE)
 
+# What a platform says beside every error of a kind is no evidence where an inner cause follows, or causes are guessed.
+SAID_ALWAYS = re.compile(
+    r"check the linked service configuration is correct, and make sure the sql database firewall allows the integration"
+    r" runtime to access\.?(?=.{40})|possible causes: network connectivity, dns failure, server certificate validation or"
+    r" timeout\.?|(?:for more details )?(?:please )?(?:check the )?run page url: \S+",
+    re.IGNORECASE,
+)
+
 
 def clean(text: str) -> str:
     """One line, without escapes, curly quotes, and the names of activities in wrappers."""
     if "\\" in text:
         text = ESCAPES.sub(lambda found: " " if found[0][-1] in "nrt" else "", text)
         text = UNICODE.sub(lambda found: chr(int(found[1], 16)), text)
-    return " ".join(TARGET.sub(" ", " ".join(text.translate(QUOTES).split())).split())
+    line = " ".join(text.translate(QUOTES).split())
+    return " ".join(SAID_ALWAYS.sub(" ", TARGET.sub(" ", line)).split())
 
 
 def lowered(text: str) -> str:

@@ -208,6 +208,7 @@ async def test_a_recovery_may_start_at_a_named_activity(stage):
 async def test_what_is_not_there_is_refused_as_resource_manager_does(stage, factory):
     await stage.pipeline("nightly", "Succeeded")
 
+    await factory.factories.get(GROUP, FACTORY)
     with pytest.raises(ResourceNotFoundError) as no_factory:
         await factory.factories.get(GROUP, "adf-other")
     with pytest.raises(ResourceNotFoundError) as no_group:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.twin.stage import ALWAYS, PLACE, Stage, keys, sample
+from tests.twin.stage import ALWAYS, GROUP, PLACE, SUBSCRIPTION, Stage, keys, sample
 
 VERSION = {"api-version": "2018-06-01"}
 
@@ -183,3 +183,16 @@ async def test_a_run_can_be_finished_by_hand_with_any_word(stage: Stage):
     await stage.post(f"runs/{run_id}/finish", status="Reticulating")
 
     assert (await stage.arm("GET", f"/pipelineruns/{run_id}")).json()["status"] == "Reticulating"
+
+
+async def test_a_factory_lies_where_it_is_first_looked_for(stage: Stage):
+    headers = await stage.token()
+
+    async def look(subscription: str, group: str) -> int:
+        path = PLACE.replace(SUBSCRIPTION, subscription).replace(GROUP, group)
+        return (await stage.http.get(path, params=VERSION, headers=headers)).status_code
+
+    assert [await look(*place) for place in (("s-1", "rg-1"), ("s-1", "RG-1"), ("s-2", "rg-1"))] == [200, 200, 404]
+    assert (await stage.get(""))["settings"]["AZURE_RESOURCE_GROUP"] == "rg-1"
+    await stage.put("data-factory", subscription="s-2", resource_group="rg-2")
+    assert [await look("s-1", "rg-1"), await look("s-2", "rg-2")] == [404, 200]

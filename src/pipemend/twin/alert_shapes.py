@@ -9,7 +9,7 @@ from uuid import uuid4
 from .clock import milliseconds, stamp
 from .data_factory.engine import UNNAMED
 from .data_factory.failures import ActivityError
-from .data_factory.model import Estate, Run
+from .data_factory.model import Estate, Place, Run
 
 COMMON = "azureMonitorCommonAlertSchema"
 PORTAL = "https://portal.azure.com#@twin/blade/Microsoft_Azure_Monitoring_Logs/LogsBlade/source/Alerts.EmailLinks"
@@ -45,13 +45,20 @@ class Story:
         return self.estate.resource_id(self.run.pipeline.factory)
 
     @property
+    def place(self) -> Place:
+        return self.estate.place(self.run.pipeline.factory)
+
+    @property
     def subscription(self) -> str:
-        return f"/subscriptions/{self.estate.settings.subscription}"
+        return f"/subscriptions/{self.place.subscription}"
+
+    @property
+    def group(self) -> str:
+        return f"{self.subscription}/resourceGroups/{self.place.resource_group}"
 
     @property
     def workspace(self) -> str:
-        group = f"{self.subscription}/resourceGroups/{self.estate.settings.resource_group}"
-        return f"{group}/providers/Microsoft.OperationalInsights/workspaces/logs-twin"
+        return f"{self.group}/providers/Microsoft.OperationalInsights/workspaces/logs-twin"
 
 
 def tell(estate: Estate, run: Run, at: datetime) -> dict[str, Any] | None:
@@ -129,18 +136,16 @@ def _metric(story: Story) -> dict[str, Any]:
 
 
 def _metric_classic(story: Story) -> dict[str, Any]:
-    settings = story.estate.settings
     context = {
         "timestamp": stamp(story.at),
-        "id": f"{story.subscription}/resourceGroups/{settings.resource_group}/providers/microsoft.insights"
-        f"/metricAlerts/{story.pipeline}-failed",
+        "id": f"{story.group}/providers/microsoft.insights/metricAlerts/{story.pipeline}-failed",
         "name": f"{story.pipeline}-failed",
         "description": f"Pipeline {story.pipeline} failed",
         "conditionType": "SingleResourceMultipleMetricCriteria",
         "severity": "3",
         "condition": _metric_condition(story),
-        "subscriptionId": settings.subscription,
-        "resourceGroupName": settings.resource_group,
+        "subscriptionId": story.place.subscription,
+        "resourceGroupName": story.place.resource_group,
         "resourceName": story.run.pipeline.factory.name,
         "resourceType": "Microsoft.DataFactory/factories",
         "resourceId": story.resource,

@@ -99,10 +99,21 @@ class Pipeline:
         return own + [Step(f"Execute {child}", "ExecutePipeline", child) for child in self.plan.children]
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a factory lies."""
+
+    subscription: str = "00000000-0000-4000-8000-00000000adf0"
+    resource_group: str = "rg-twin"
+
+
 @dataclass
 class Factory:
+    """A factory lies where it is first looked for, unless it was told where."""
+
     name: str
     created: datetime
+    place: Place | None = None
     pipelines: dict[str, Pipeline] = field(default_factory=dict)
     runs: dict[str, Run] = field(default_factory=dict)
     groups: dict[str, list[Run]] = field(default_factory=dict)
@@ -124,10 +135,10 @@ class Factory:
 
 @dataclass(frozen=True)
 class Settings:
-    """Where the factories are, and how late and in what portions they tell of their runs."""
+    """Where all factories lie, if that is to be fixed; how late and in what portions they tell of their runs."""
 
-    subscription: str = "00000000-0000-4000-8000-00000000adf0"
-    resource_group: str = "rg-twin"
+    subscription: str = ""
+    resource_group: str = ""
     page_size: int = 100
     visible_after: float = 0.0
     found_after: float = 0.0
@@ -153,6 +164,12 @@ class Estate:
     def runs(self) -> list[Run]:
         return [run for factory in self.factories.values() for run in factory.runs.values()]
 
+    def place(self, factory: Factory) -> Place:
+        known = factory.place or Place()
+        subscription = self.settings.subscription or known.subscription
+        return Place(subscription, self.settings.resource_group or known.resource_group)
+
     def resource_id(self, factory: Factory) -> str:
-        place = f"/subscriptions/{self.settings.subscription}/resourceGroups/{self.settings.resource_group}"
-        return f"{place}/providers/Microsoft.DataFactory/factories/{factory.name}"
+        place = self.place(factory)
+        group = f"/subscriptions/{place.subscription}/resourceGroups/{place.resource_group}"
+        return f"{group}/providers/Microsoft.DataFactory/factories/{factory.name}"

@@ -97,17 +97,17 @@ def page(runs: list[Run], token: str | None, size: int) -> tuple[list[Run], str 
     return shown, _token(shown[-1]) if len(runs) > size else None
 
 
-def _order(run: Run) -> tuple[str, str]:
-    return stamp(run.start), run.id
+def _order(run: Run) -> tuple[datetime, str]:
+    return run.start, run.id
 
 
 def _token(run: Run) -> str:
-    return base64.urlsafe_b64encode("|".join(_order(run)).encode()).decode()
+    return base64.urlsafe_b64encode(f"{run.start.isoformat()}|{run.id}".encode()).decode()
 
 
-def _read_token(token: str) -> tuple[str, str]:
+def _read_token(token: str) -> tuple[datetime, str]:
     try:
         start, run_id = base64.urlsafe_b64decode(token.encode()).decode().split("|")
+        return moment(start), run_id
     except (AttributeError, binascii.Error, ValueError) as wrong:
         raise BadQuery("The continuation token is not valid.") from wrong
-    return start, run_id

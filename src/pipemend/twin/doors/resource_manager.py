@@ -7,7 +7,7 @@ from typing import Any
 from ..clock import now
 from ..data_factory import query
 from ..data_factory.engine import Asked, manual
-from ..data_factory.model import Factory, Pipeline, Run
+from ..data_factory.model import Factory, Pipeline, Place, Run
 from ..data_factory.views import activity_view, factory_view, pipeline_view, run_view
 from ..identity import BadToken, check
 from ..operations import Handler, operation
@@ -87,21 +87,27 @@ def cancel_run(world: World, call: Call) -> Answer:
 
 
 def _factory(world: World, call: Call) -> Factory:
-    settings, names = world.estate.settings, call.params
-    if names["subscription"].casefold() != settings.subscription.casefold():
-        message = f"The subscription '{names['subscription']}' could not be found."
-        raise Refused(arm_error("SubscriptionNotFound", message, 404))
-    if names["group"].casefold() != settings.resource_group.casefold():
-        message = f"Resource group '{names['group']}' could not be found."
-        raise Refused(arm_error("ResourceGroupNotFound", message, 404))
-    factory = world.estate.factory(names["factory"])
+    asked = Place(call.params["subscription"], call.params["group"])
+    factory = world.estate.factory(call.params["factory"])
     if factory is None:
         message = (
-            f"The Resource 'Microsoft.DataFactory/factories/{names['factory']}' under resource group "
-            f"'{names['group']}' was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix"
+            f"The Resource 'Microsoft.DataFactory/factories/{call.params['factory']}' under resource group "
+            f"'{asked.resource_group}' was not found. For more details please go to "
+            "https://aka.ms/ARMResourceNotFoundFix"
         )
         raise Refused(arm_error("ResourceNotFound", message, 404))
+    factory.place = factory.place or asked
+    _check_place(asked, world.estate.place(factory))
     return factory
+
+
+def _check_place(asked: Place, right: Place) -> None:
+    if asked.subscription.casefold() != right.subscription.casefold():
+        message = f"The subscription '{asked.subscription}' could not be found."
+        raise Refused(arm_error("SubscriptionNotFound", message, 404))
+    if asked.resource_group.casefold() != right.resource_group.casefold():
+        message = f"Resource group '{asked.resource_group}' could not be found."
+        raise Refused(arm_error("ResourceGroupNotFound", message, 404))
 
 
 def _pipeline(world: World, call: Call) -> Pipeline:

@@ -89,6 +89,7 @@ def plain_view(issue: Issue) -> dict[str, Any]:
         "description": plain(fields.description),
         "labels": list(fields.labels),
         "status": fields.status.name,
+        "status_category": fields.status.category,
         "assignee": fields.assignee,
         "resolution": fields.resolution,
         "priority": fields.priority,

@@ -31,7 +31,7 @@ def summary(world: World, call: Call) -> Answer:
 
 def settings(world: World, base_url: str) -> dict[str, str]:
     """The environment with which a product talks to the twin."""
-    place = world.estate.settings
+    place = world.estate.place(world.estate.define(FACTORY))
     workflow = world.workflows.get(DEFAULT)
     return {
         "AZURE_RESOURCE_MANAGER_URL": base_url,

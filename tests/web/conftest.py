@@ -1,6 +1,7 @@
 """Both databases, each test with tables of its own."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -54,16 +55,27 @@ def database_url(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 async def world(database_url: str) -> AsyncIterator[World]:
     """An installation on each of the two databases."""
-    made = build(database_url)
-    yield made
-    await made.app.state.live.close()
-    made.database.close()
+    async with _open(database_url) as made:
+        yield made
 
 
 @pytest.fixture
 async def small_world(sqlite_url: str) -> AsyncIterator[World]:
     """An installation on SQLite, where the database makes no difference."""
-    made = build(sqlite_url)
+    async with _open(sqlite_url) as made:
+        yield made
+
+
+@pytest.fixture
+async def postgresql_world(template: Callable[[], str]) -> AsyncIterator[World]:
+    """An installation on PostgreSQL, for what SQLite does not do."""
+    async with _open(template()) as made:
+        yield made
+
+
+@asynccontextmanager
+async def _open(url: str) -> AsyncIterator[World]:
+    made = build(url)
     yield made
     await made.app.state.live.close()
     made.database.close()

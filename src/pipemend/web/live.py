@@ -109,12 +109,14 @@ class Live:
             await changed.wait()
 
     async def close(self) -> None:
-        if self._task:
-            self._task.cancel()
+        """Stops reading. Closing twice does no harm."""
+        task, self._task = self._task, None
+        if task:
+            task.cancel()
             with suppress(asyncio.CancelledError):
-                await self._task
-        self._thread.submit(self._hang_up)
+                await task
         self._thread.shutdown()
+        self._hang_up()
 
     def _after(self, number: int) -> Sequence[Batch]:
         return list(takewhile(lambda batch: batch.number > number, reversed(self.batches)))[::-1]

@@ -148,7 +148,7 @@ class DoorApp:
     async def _answer(self, scope: Scope, receive: Receive) -> Response:
         call = _call(scope)
         if not self.door.admits(call):
-            raise Refusal(401, "the secret of this door is missing or wrong", headers={"Connection": "close"})
+            raise Refusal(401, "the secret of this door is missing or wrong")
         try:
             async with asyncio.timeout(BODY_SECONDS):
                 body = await _body(limited(receive, BODY_LIMIT))

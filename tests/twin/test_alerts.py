@@ -172,6 +172,15 @@ async def test_a_door_that_is_not_there_is_tried_again(stage: Stage):
     assert tries[0]["error"].startswith("ConnectError")
 
 
+@pytest.mark.parametrize("group", [{"url": "nowhere"}, {"url": "http://127.0.0.1:9", "headers": {"X-Secret": "…"}}])
+async def test_an_alert_that_cannot_be_sent_says_why(stage: Stage, group):
+    await stage.put("action-group", **group, retry_seconds=[])
+
+    await told(stage, "log_v2")
+
+    assert (await alerts(stage, 1))[0]["tries"][0]["error"]
+
+
 async def test_an_alert_can_be_sent_again(stage: Stage, door: Door):
     await told(stage, "log_v2")
 

@@ -5,7 +5,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ResourceNotFoundError
+from azure.core.exceptions import (
+    ClientAuthenticationError,
+    HttpResponseError,
+    ResourceNotFoundError,
+    ServiceRequestError,
+)
 from azure.core.pipeline.policies import SansIOHTTPPolicy
 from azure.identity.aio import ManagedIdentityCredential
 from azure.mgmt.datafactory.aio import DataFactoryManagementClient
@@ -257,3 +262,25 @@ async def test_a_wrong_identity_header_gets_no_token(stage, monkeypatch):
     async with ManagedIdentityCredential(retry_total=0) as credential:
         with pytest.raises(ClientAuthenticationError):
             await credential.get_token("https://management.azure.com/.default")
+
+
+async def test_a_lost_answer_looks_like_a_request_that_was_never_sent(stage, factory):
+    await stage.pipeline("nightly", "Succeeded")
+    await stage.fault("arm", "createRun", "drop_after")
+
+    with pytest.raises(ServiceRequestError):
+        await factory.pipelines.create_run(GROUP, FACTORY, "nightly", retry_total=0)
+
+    assert len((await stage.get("runs", pipeline="nightly"))["runs"]) == 1
+
+
+@pytest.mark.parametrize(("options", "sent"), [({"retry_total": 0}, 1), ({"retry_backoff_factor": 0}, 4)])
+async def test_what_the_library_sends_again_can_be_counted(stage, factory, options, sent):
+    await stage.pipeline("nightly", "Succeeded")
+    await stage.fault("arm", "createRun", "status_after", status=503, times=-1)
+
+    with pytest.raises(HttpResponseError):
+        await factory.pipelines.create_run(GROUP, FACTORY, "nightly", **{"retry_total": 3, **options})
+
+    assert len(await stage.requests("arm", "createRun")) == sent
+    assert len((await stage.get("runs"))["runs"]) == sent

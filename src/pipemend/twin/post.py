@@ -69,7 +69,7 @@ class Postman:
         one = Try(at=stamp(now()))
         try:
             answer = await self._http().post(delivery.url, json=delivery.body, headers=delivery.headers)
-        except (httpx.HTTPError, httpx.InvalidURL) as broken:
+        except (httpx.HTTPError, httpx.InvalidURL, TypeError, ValueError) as broken:  # also what cannot be a header
             one.error = f"{type(broken).__name__}: {broken}"
         else:
             one.status = answer.status_code

@@ -75,8 +75,9 @@ TARGET = re.compile(r"\boperation on target .{0,200}? failed:", re.IGNORECASE)
 # What a platform says beside every error of a kind is no evidence where an inner cause follows, or causes are guessed.
 SAID_ALWAYS = re.compile(
     r"check the linked service configuration is correct, and make sure the sql database firewall allows the integration"
-    r" runtime to access\.?(?=.{40})|possible causes: network connectivity, dns failure, server certificate validation or"
-    r" timeout\.?|(?:for more details )?(?:please )?(?:check the )?run page url: \S+",
+    r" runtime to access\.?(?=.{40})"
+    r"|possible causes: network connectivity, dns failure, server certificate validation or timeout\.?"
+    r"|(?:for more details )?(?:please )?(?:check the )?run page url: \S+",
     re.IGNORECASE,
 )
 

@@ -227,3 +227,8 @@ def _quote(evidence: Evidence, match: Match) -> str:
 
 def _confidence(match: Match, disputed: bool) -> float:
     return round(max(0.05, min(0.97, match.weight / 100 + CONFIDENCE[match.sign] - (0.1 if disputed else 0))), 2)
+
+
+def build(settings: object) -> Rules:
+    """The rules need no setting."""
+    return Rules()

@@ -93,7 +93,7 @@ async def test_a_new_plan_starts_counting_anew(stage: Stage):
 
 
 def test_other_machines_and_other_names_have_no_control():
-    with TestClient(create_app(World()), base_url="http://127.0.0.1") as near:
+    with TestClient(create_app(World()), base_url="http://127.0.0.1", client=("127.0.0.1", 1)) as near:
         assert near.get("/twin/").status_code == 200
         assert near.get("/twin/", headers={"Host": "evil.example.com"}).status_code == 403
     with TestClient(create_app(World()), base_url="http://127.0.0.1", client=("203.0.113.7", 1)) as far:

@@ -15,7 +15,7 @@ from .wire import Answer, Call, Refused
 from .world import World
 
 CONTROL = "twin"
-LOOPBACK = ("127.0.0.1", "::1", "localhost", "testclient")
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class Front:
@@ -57,7 +57,7 @@ class Front:
             answer = operation.handle(self._world, call)
         except Refused as refused:
             return refused.answer
-        entry.executed = True
+        entry.executed = not 400 <= answer.status < 500
         return answer
 
 

@@ -82,8 +82,8 @@ class Line:
             pass
 
     def _transport(self) -> asyncio.Transport:
-        transport = self._scope.get("state", {}).get(TRANSPORT)
-        if not isinstance(transport, asyncio.Transport):
+        transport: asyncio.Transport | None = self._scope.get("state", {}).get(TRANSPORT)
+        if transport is None:
             raise NoTransport("this server does not show its connection")
         return transport
 

@@ -16,6 +16,10 @@ from .world import World
 KEEP_ALIVE_SECONDS = 75
 
 
+class NotListening(OSError):
+    """The twin ended before it listened."""
+
+
 class _ShowsTransport:
     """Puts the connection into the state of every request that comes over it."""
 
@@ -70,7 +74,12 @@ async def running(world: World | None = None, host: str = "127.0.0.1", port: int
     listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     server = _Server(_config(world or World(), host, port), listening.set_result, signals=False)
     serving = asyncio.create_task(server.serve())
-    serving.add_done_callback(lambda _: listening.cancel())
+
+    def give_up(_: asyncio.Task[None]) -> None:
+        if not listening.done():
+            listening.set_exception(NotListening())
+
+    serving.add_done_callback(give_up)
     try:
         yield await listening
     finally:

@@ -46,20 +46,16 @@ class Plan:
         return next((outcome.error for outcome in self.outcomes if outcome.error), None)
 
 
-def read_plan(body: Mapping[str, Any], base: Plan) -> Plan:
-    """The base with what the body names changed. Raises BadPlan."""
-    unknown = set(body) - set(Plan.__dataclass_fields__)
+def read_plan(body: Mapping[str, Any]) -> Plan:
+    """The plan that the body describes. Raises BadPlan."""
+    usual = {name: getattr(Plan(), name) for name in Plan.__dataclass_fields__}
+    unknown = set(body) - set(usual)
     if unknown:
-        raise BadPlan(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(Plan.__dataclass_fields__)}")
-    values = {name: getattr(base, name) for name in Plan.__dataclass_fields__} | dict(body)
-    if not isinstance(values["outcomes"], list | tuple) or not isinstance(values["children"], list | tuple):
-        raise BadPlan("outcomes and children are lists")
-    if "outcomes" in body:
-        values["outcomes"] = tuple(read_outcome(item) for item in body["outcomes"]) or (Outcome(),)
-    values["children"] = tuple(values["children"])
-    for name in ("duration", "queued", "delay", "copies", "activities"):
-        if not isinstance(values[name], int | float) or values[name] < 0:
-            raise BadPlan(f"{name}: a number of 0 or more, not {values[name]!r}")
+        raise BadPlan(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(usual)}")
+    values = {**usual, **body, "outcomes": _outcomes(body), "children": tuple(_list(body, "children"))}
+    _check_numbers(values, "duration", "queued", "activities", "copies", "delay")
+    if values["resolve_after"] is not None:
+        _check_numbers(values, "resolve_after")
     if values["alert"] not in SHAPES:
         raise BadPlan(f"alert: one of {', '.join(SHAPES)}")
     if values["target"] not in TARGETS:
@@ -69,6 +65,23 @@ def read_plan(body: Mapping[str, Any], base: Plan) -> Plan:
     return Plan(**values)
 
 
+def _outcomes(body: Mapping[str, Any]) -> tuple[Outcome, ...]:
+    return tuple(read_outcome(item) for item in _list(body, "outcomes")) or Plan().outcomes
+
+
+def _list(body: Mapping[str, Any], name: str) -> list[Any]:
+    found = body.get(name, [])
+    if not isinstance(found, list):
+        raise BadPlan(f"{name}: a list, not {found!r}")
+    return found
+
+
+def _check_numbers(values: Mapping[str, Any], *names: str) -> None:
+    for name in names:
+        if not isinstance(values[name], int | float) or values[name] < 0:
+            raise BadPlan(f"{name}: a number of 0 or more, not {values[name]!r}")
+
+
 def read_outcome(item: Any) -> Outcome:
     """A status, the name of a failure, or an object with `status`, `error` and `duration`."""
     if isinstance(item, str):
@@ -76,6 +89,8 @@ def read_outcome(item: Any) -> Outcome:
     if not isinstance(item, Mapping):
         raise BadPlan(f"an outcome is a word or an object, not {item!r}")
     error = read_error(item["error"]) if item.get("error") else None
+    if item.get("duration") is not None:
+        _check_numbers(item, "duration")
     return Outcome(_status(item.get("status", "Failed" if error else "Succeeded")), error, item.get("duration"))
 
 

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
-from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 import pipemend
 from pipemend.core.alert import Door
@@ -27,16 +27,25 @@ from pipemend.web.auth import Patience, Viewer
 from pipemend.web.envelope import Envelope
 from pipemend.web.live import Live
 from pipemend.web.operations import Worker
-from pipemend.web.webhooks import DoorApp, Doors
+from pipemend.web.webhooks import Doors
 
 PROBLEM: dict[int | str, dict[str, Any]] = {
     "default": {"model": schemas.Problem, "description": "A problem (RFC 9457), as application/problem+json"}
 }
 
 
+class Application(FastAPI):
+    """FastAPI behind our envelope, so that whatever happens inside has its headers, its line and its problem."""
+
+    envelope: Envelope
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.envelope(scope, receive, send)
+
+
 def create_app(services: Services, settings: Settings, *, worker: Worker | None = None) -> FastAPI:
     """The application. It starts no worker; `worker` is only asked how it is."""
-    app = FastAPI(
+    app = Application(
         title="Pipemend",
         version=pipemend.__version__,
         docs_url=None,
@@ -45,17 +54,16 @@ def create_app(services: Services, settings: Settings, *, worker: Worker | None 
         lifespan=_lifespan,
     )
     doors = Doors(services, _doors(services, settings))
+    app.envelope = Envelope(super(Application, app).__call__, doors.find, [path[1:] for path in doors.doors])
     app.state.services, app.state.settings, app.state.worker = services, settings, worker
     app.state.doors, app.state.live = doors, Live(services.database, services.clock)
     app.state.patience = Patience()
-    app.router.routes.extend(_routes(doors))  # first: a delivery waits for nothing
     for part in (health.router, api.router, operations.router, tokens.router):
         app.include_router(part, responses=PROBLEM)
     for part in (sockets.router, static_files.router, pages.router):
         app.include_router(part)
     app.add_api_route("/openapi.json", _openapi(app), include_in_schema=False)
     problems.install(app, pages.error_page)
-    app.add_middleware(Envelope, doors=tuple(doors.doors))
     return app
 
 
@@ -73,13 +81,6 @@ def _doors(services: Services, settings: Settings) -> Mapping[str, Door]:
         secret = settings.azure_monitor_secret.get_secret_value()
         found.append(azure_monitor.door(secret, services.platforms))
     return {door.path: door for door in found}
-
-
-def _routes(doors: Doors) -> list[Route]:
-    paths = list(doors.doors.items())
-    if door := doors.doors.get(azure_monitor.PATH):
-        paths.append((f"{azure_monitor.PATH}/{{secret:path}}", door))
-    return [Route(path, DoorApp(doors, door), methods=door.methods, include_in_schema=False) for path, door in paths]
 
 
 def _openapi(app: FastAPI) -> Any:

@@ -2,11 +2,11 @@
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pipemend.web.problems import Refusal, problem
+from pipemend.web.problems import MISTAKE, Refusal, problem
 
 BODY_LIMIT = 64 * 1024  # forms and commands; the doors for alerts have their own
 POLICY = (
@@ -32,20 +32,20 @@ log = logging.getLogger("pipemend.access")
 
 
 class Envelope:
-    """Wraps the application; the outermost of our layers."""
+    """Wraps the application, and brings what is meant for a door there at once: a delivery waits for nothing.
 
-    def __init__(self, app: ASGIApp, doors: Sequence[str] = ()) -> None:
+    `doors` finds the door of a path; `known` are the names of doors that may stand in the log.
+    """
+
+    def __init__(self, app: ASGIApp, doors: Callable[[str], ASGIApp | None], known: Sequence[str]) -> None:
         self.app = app
-        self.doors = tuple(doors)
-        self.known = (*KNOWN, *(path[1:] for path in doors))
+        self.doors = doors
+        self.known = (*KNOWN, *known)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        await self._answer(scope, receive, send)
-
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         began, status = time.perf_counter(), 0
 
         async def send_with_headers(message: Message) -> None:
@@ -56,20 +56,22 @@ class Envelope:
             await send(message)
 
         try:
-            if refusal := _refusal(scope):
-                await problem(refusal.status_code, refusal.detail)(scope, receive, send_with_headers)
-                return
-            taken = receive if scope["path"].startswith(self.doors) else limited(receive, BODY_LIMIT)
-            await self.app(scope, taken, send_with_headers)
+            await self._answer(scope, receive, send_with_headers)
         except Exception:
-            log.exception(
-                "a request failed", extra={"method": scope["method"], "path": shown(scope["path"], self.known)}
-            )
-            if status:
-                raise
-            await problem(500, "something went wrong here; the log says what")(scope, receive, send_with_headers)
+            where = {"method": scope["method"], "path": shown(scope["path"], self.known)}
+            log.exception("a request failed", extra=where)
+            if not status:
+                await problem(500, MISTAKE)(scope, receive, send_with_headers)
         finally:
             self._note(scope, status, time.perf_counter() - began)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if refusal := _refusal(scope):
+            await problem(refusal.status_code, refusal.detail)(scope, receive, send)
+        elif door := self.doors(scope["path"]):
+            await door(scope, receive, send)
+        else:
+            await self.app(scope, limited(receive, BODY_LIMIT), send)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         if status < 500 and scope["path"].startswith(QUIET):

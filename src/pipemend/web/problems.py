@@ -16,6 +16,7 @@ from pipemend.core.errors import BadDelivery, MoveRefused, NotFound, OutsideErro
 
 MEDIA_TYPE = "application/problem+json"
 SOON = {"Retry-After": "5"}
+MISTAKE = "something went wrong here; the log says what"
 log = logging.getLogger(__name__)
 
 # Shows a problem as a page, or None where the caller is no browser.
@@ -79,6 +80,10 @@ def install(app: FastAPI, page: Page) -> None:
         log.warning("the database did not answer", extra={"error": type(error).__name__})
         return answer(request, 503, "the database does not answer, please repeat", headers=SOON)
 
+    async def mistake(request: Request, error: Exception) -> Response:
+        return answer(request, 500, MISTAKE)
+
+    app.add_exception_handler(Exception, mistake)
     for kind, status in STATUSES.items():
         app.add_exception_handler(kind, _named(status, answer))
     app.add_exception_handler(HTTPException, http)

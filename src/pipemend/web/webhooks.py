@@ -3,8 +3,8 @@
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from secrets import token_hex
@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 import sqlalchemy as sa
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from pipemend.core.alert import Alert, Call, Door, Reading
 from pipemend.core.commands import Command
@@ -23,6 +23,7 @@ from pipemend.flows import commands
 from pipemend.flows.services import Services
 from pipemend.store import audit, deliveries
 from pipemend.store.rows import Row
+from pipemend.web import azure_monitor
 from pipemend.web.envelope import limited
 from pipemend.web.problems import Refusal, problem, unavailable
 
@@ -56,14 +57,22 @@ class Doors:
     doors: Mapping[str, Door]
     inside: int = field(default=0)
 
+    def find(self, path: str) -> "DoorApp | None":
+        """The door at this path. Behind that of Azure Monitor the path goes on with a secret."""
+        whole, first = self.doors.get(path), f"/{path[1:].partition('/')[0]}"
+        door = whole or (self.doors.get(first) if first == azure_monitor.PATH else None)
+        return DoorApp(self, door) if door else None
+
     async def receive(self, door: Door, call: Call) -> Response:
         """Keeps what came and answers. A notifier's door brings commands instead, which are carried out at once."""
         read = reading(door, call)
         if read.commands:
             return await self._obey(door, read.commands)
         now = self.services.clock.now()
+        unit = partial(deliveries.accept, door=door.path, body=call.body, now=now, **read.kept)
         try:
-            kept = await self._keep(partial(deliveries.accept, door=door.path, body=call.body, now=now, **read.kept))
+            async with asyncio.timeout(KEEP_SECONDS):
+                kept = await self.services.database.write(unit)
         except (sa.exc.SQLAlchemyError, TimeoutError) as error:
             log.warning("a delivery could not be kept", extra={"door": door.path, "error": type(error).__name__})
             return unavailable()
@@ -89,9 +98,6 @@ class Doors:
         kept = await self.services.database.write(unit)
         self.services.wake.set()
         return _answer(kept, read)
-
-    async def _keep(self, unit: Callable[[sa.Connection], deliveries.Accepted]) -> deliveries.Accepted:
-        return await asyncio.wait_for(self.services.database.write(unit), KEEP_SECONDS)
 
 
 def reading(door: Door, call: Call) -> Read:
@@ -124,16 +130,13 @@ def _answer(kept: deliveries.Accepted, read: Read) -> Response:
 
 
 class DoorApp:
-    """One door as an ASGI application of its own: a framework's request costs more than all we do."""
+    """One door as an ASGI application of its own: a framework's request costs more than all that is done here."""
 
     def __init__(self, doors: Doors, door: Door) -> None:
         self.doors = doors
         self.door = door
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self.doors.inside >= AT_ONCE:
-            await unavailable("too many deliveries at once, please repeat")(scope, receive, send)
-            return
         self.doors.inside += 1
         try:
             answer = await self._answer(scope, receive)
@@ -146,15 +149,15 @@ class DoorApp:
         await answer(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Response:
+        if scope["method"] not in self.door.methods:
+            raise Refusal(405, "this door takes no such method", headers={"Allow": ", ".join(self.door.methods)})
+        if self.doors.inside > AT_ONCE:
+            return unavailable("too many deliveries at once, please repeat")
         call = _call(scope)
         if not self.door.admits(call):
             raise Refusal(401, "the secret of this door is missing or wrong")
-        try:
-            async with asyncio.timeout(BODY_SECONDS):
-                body = await _body(limited(receive, BODY_LIMIT))
-        except TimeoutError:
-            raise Refusal(408, "the body did not arrive in time", headers={"Connection": "close"}) from None
-        return await self.doors.receive(self.door, Call(call.path, call.query, call.headers, body))
+        body = await _body(limited(receive, BODY_LIMIT))
+        return await self.doors.receive(self.door, replace(call, body=body))
 
 
 def _call(scope: Scope) -> Call:
@@ -165,11 +168,22 @@ def _call(scope: Scope) -> Call:
 
 
 async def _body(receive: Receive) -> bytes:
-    parts: list[bytes] = []
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        parts.append(message.get("body", b""))
-        if not message.get("more_body", False):
-            return b"".join(parts)
+    """The whole body. A short one is here already, a long one may take its time, within limits."""
+    body, more = _part(await receive())
+    if not more:
+        return body
+    parts = [body]
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            while more:
+                body, more = _part(await receive())
+                parts.append(body)
+    except TimeoutError:
+        raise Refusal(408, "the body did not arrive in time", headers={"Connection": "close"}) from None
+    return b"".join(parts)
+
+
+def _part(message: Message) -> tuple[bytes, bool]:
+    if message["type"] == "http.disconnect":
+        raise ClientDisconnect
+    return message.get("body", b""), message.get("more_body", False)

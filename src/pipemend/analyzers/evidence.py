@@ -87,7 +87,7 @@ def clean(text: str) -> str:
     if "\\" in text:
         text = ESCAPES.sub(lambda found: " " if found[0][-1] in "nrt" else "", text)
         text = UNICODE.sub(lambda found: chr(int(found[1], 16)), text)
-    line = " ".join(text.translate(QUOTES).split())
+    line = " ".join(text.translate(QUOTES).split()).replace("invalid status code", "status code")
     return " ".join(SAID_ALWAYS.sub(" ", TARGET.sub(" ", line)).split())
 
 

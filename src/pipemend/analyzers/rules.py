@@ -11,8 +11,17 @@ from pipemend.analyzers.evidence import CODELIKE, Evidence, Fact, read
 from pipemend.core.rca import UNCLASSIFIED, Diagnosis, Failure, Fault, History, Remediable
 
 # A permanent cause wins over one that a repeat might heal, if it is at most so much weaker. The margin is wider where
-# a machine would act at once, and where a bare HTTP status is all that speaks for it.
+# a machine would act at once, where a bare HTTP status is all that speaks for it, and where it is only quoted.
 MARGINS = {Remediable.YES: 25, Remediable.CONDITIONAL: 15}
+STATUS_MARGIN, QUOTED_MARGIN = 25, 50
+UNTOLD = 10  # so much less is a code worth that merely stands somewhere in the text
+# A text that speaks to whoever reads it, instead of about a failure, starts nothing.
+ADDRESSES_US = re.compile(
+    r"auto_?heal|\bremediable\b|\b(?:ignore|disregard|forget|override)\b.{0,40}\b(?:instruction|prompt|rule|guardrail)s?\b"
+    r"|\b(?:classify|mark|label|treat|report) (?:this|it|the error|this error) as\b|\bsystem prompt\b"
+    r"|\byou (?:are|must|should) (?:an? )?(?:ai|assistant|model|agent|answer|respond|classify|retry)\b"
+    r"|\bset (?:the )?error[_ ]type\b|\berror[_ ]type (?:is|to|=)"
+)
 MOST_FAULTS = 20
 PLATFORMS = {"adf": "data_factory", "dbx": "databricks"}
 
@@ -92,7 +101,7 @@ def _by_facts(evidence: Evidence) -> Iterator[Match]:
     known = catalogue()
     for fact in evidence.codes:
         for entry, weight in _speakers(fact.value, fact.told):
-            yield _match(entry, weight, "code", fact, evidence)
+            yield _match(entry, weight if fact.told else weight - UNTOLD, "code", fact, evidence)
         if fact.told and fact.number is not None:
             for entry in known.numbers.get(fact.number, ()):
                 yield _match(entry, entry.weight, "number", fact, evidence)
@@ -147,15 +156,30 @@ def _likely(low: str) -> Iterator[tuple[Phrase, Entry]]:
         yield from known.foreign
 
 
-def _decide(matches: Sequence[Match]) -> Match:
+def _decide(matches: Sequence[Match], evidence: Evidence) -> Match:
     """The match that counts: the strongest, or a permanent cause close behind one that a repeat might heal."""
     first = matches[0]
     if first.entry.permanent:
         return first
-    margin = 25 if first.sign == "status" else MARGINS[first.entry.verdict.remediable]
-    return next(
-        (match for match in matches if match.weight >= first.weight - margin and _overrules(match, first)), first
-    )
+    least = first.weight - _margin(first, evidence)
+    return next((match for match in matches if match.weight >= least and _overrules(match, first)), first)
+
+
+def _margin(match: Match, evidence: Evidence) -> int:
+    if _quoted(match, evidence):
+        return QUOTED_MARGIN
+    return STATUS_MARGIN if match.sign == "status" else MARGINS[match.entry.verdict.remediable]
+
+
+COMPLAINT = re.compile(r"(?:message|msg|error|errors|reason|cause|code|status|detail|description)[\"']?\s?[:=-]?\s?$")
+
+
+def _quoted(match: Match, evidence: Evidence) -> bool:
+    """Whether the words are all that stands between two quotation marks: a value, perhaps, and no complaint."""
+    before, after = evidence.plain[max(0, match.start - 1) : match.start], evidence.plain[match.end : match.end + 2]
+    if before not in ("'", '"', "`") or before not in after:
+        return False
+    return not COMPLAINT.search(evidence.low[max(0, match.start - 30) : match.start - 1])
 
 
 def _overrules(match: Match, first: Match) -> bool:
@@ -168,26 +192,28 @@ CONFIDENCE = {"code": 0.0, "number": 0.02, "status": -0.02, "words": 0.0}
 def _diagnosis(platform: str, evidence: Evidence, matches: Sequence[Match], activity: str) -> Diagnosis:
     if not matches or matches[0].entry.verdict.error_type == UNCLASSIFIED:
         return _unclassified(evidence, activity)
-    chosen = _decide(matches)
+    chosen = _decide(matches, evidence)
     verdict = chosen.entry.verdict
+    addressed = verdict.remediable is not Remediable.NO and ADDRESSES_US.search(evidence.low) is not None
+    remediable = Remediable.NO if addressed else verdict.remediable
     quote = _quote(evidence, chosen)
     rivals = sorted(
         {m.entry.verdict.error_type for m in matches if m.weight >= chosen.weight - 10} - {verdict.error_type}
     )
     return Diagnosis(
         error_type=verdict.error_type,
-        remediable=verdict.remediable,
+        remediable=remediable,
         severity=verdict.severity,
         root_cause=sentences.root_cause(meaning=verdict.meaning, quote=quote, activity=activity),
         recommendations=_advice(verdict),
         affected_entity=sentences.entity(evidence.plain[evidence.start :], *_inside(evidence, chosen)),
         confidence=_confidence(chosen, bool(rivals)),
-        sure=chosen.weight >= SURE,
+        sure=chosen.weight >= SURE and not addressed,
         details={
             "entry": chosen.entry.id,
             "sign": chosen.sign,
             "quote": quote,
-            "action": verdict.action_on(platform),
+            "action": "none" if addressed else verdict.action_on(platform),
             "transient": verdict.transient,
             "source": verdict.source,
             "also": rivals,
@@ -203,7 +229,7 @@ def _unclassified(evidence: Evidence, activity: str) -> Diagnosis:
         error_type=UNCLASSIFIED,
         remediable=Remediable.NO,
         severity=verdict.severity,
-        root_cause=sentences.root_cause(meaning=verdict.meaning, quote=quote, activity=activity),
+        root_cause=sentences.root_cause(meaning=verdict.meaning, quote=quote, activity=activity, known=False),
         recommendations=_advice(verdict),
         confidence=0.3,
         sure=False,

@@ -2,6 +2,7 @@
 
 import re
 
+from pipemend.core.rca import UNCLASSIFIED, Diagnosis, Remediable
 from pipemend.core.scrub import scrub
 
 LONGEST_QUOTE = 160
@@ -22,12 +23,25 @@ ENTITIES = tuple(
 )
 
 
-def root_cause(*, meaning: str, quote: str, activity: str) -> str:
+def root_cause(*, meaning: str, quote: str, activity: str, known: bool = True) -> str:
     """Activity, what broke, and the words that say so, in one sentence."""
-    where = f"'{activity}' failed: " if activity else ""
-    said = f', says "{quote}"' if quote else ""
-    text = f"{where}{meaning}{said}."
-    return f"{text[:1].upper()}{text[1:]}" if not activity else f"Activity {text}"
+    who = f"Activity '{activity}'" if activity else "It"
+    why = "because" if known else "and"
+    said = f': "{quote}"' if quote else ""
+    return f"{who} failed {why} {meaning}{said}."
+
+
+MAY = {
+    Remediable.YES: "A machine may repeat it: that is likely to help.",
+    Remediable.CONDITIONAL: "A machine may repeat it only once its condition holds.",
+    Remediable.NO: "No machine should repeat it: the same run would fail again.",
+}
+
+
+def explanation(said: Diagnosis) -> str:
+    """What broke, whether a machine may act, and the first thing to do, in a few sentences."""
+    may = "No machine should act on an unknown cause." if said.error_type == UNCLASSIFIED else MAY[said.remediable]
+    return " ".join((said.root_cause, may, *said.recommendations[:1]))
 
 
 def quote(text: str, start: int, end: int) -> str:

@@ -1,0 +1,81 @@
+"""Explains one message, or many: without network, database or keys."""
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.text import Text
+
+from pipemend.analyzers import rules
+from pipemend.analyzers.figures import by_rules
+from pipemend.analyzers.sentences import explanation
+from pipemend.core.rca import Diagnosis
+
+LABELS = ("Error type", "Confidence", "Severity", "Repeat", "Action", "Affects")
+
+
+def classify(
+    text: str,
+    *,
+    platform: str | None = None,
+    code: str | None = None,
+    context: str | None = None,
+    console: Console | None = None,
+) -> Diagnosis:
+    """Explains one message and prints the explanation."""
+    said = rules.classify(platform, text, code, context)
+    show(said, console or Console())
+    return said
+
+
+def classify_jsonl(source: Iterable[str], out: TextIO) -> int:
+    """Answers each line with a line, in order; a bad one with `line` and `error`. Returns how many were bad."""
+    bad = 0
+    for answer in answers(source):
+        bad += "error" in answer
+        out.write(json.dumps(answer, ensure_ascii=False) + "\n")
+    return bad
+
+
+def answers(source: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """What each line is answered with; empty lines are passed over."""
+    for number, text in enumerate(source, 1):
+        if text.strip():
+            yield _answer(number, text)
+
+
+def _answer(number: int, text: str) -> dict[str, Any]:
+    try:
+        line = json.loads(text)
+    except (ValueError, RecursionError):
+        return {"line": number, "error": f"line {number} is no JSON"}
+    if not isinstance(line, dict):
+        return {"line": number, "error": f"line {number} must be an object"}
+    said = by_rules(line)
+    return {
+        "id": line.get("id"),
+        "error_type": said.error_type,
+        "remediable": str(said.remediable),
+        "action": said.details["action"],
+        "confidence": said.confidence,
+        "explanation": explanation(said),
+    }
+
+
+def show(said: Diagnosis, console: Console) -> None:
+    """The explanation, for a person."""
+    values = (
+        said.error_type,
+        f"{said.confidence_word} ({said.confidence:.2f})",
+        str(said.severity),
+        str(said.remediable),
+        str(said.details["action"]),
+        said.affected_entity or "-",
+    )
+    for label, value in zip(LABELS, values, strict=True):
+        console.print(Text.assemble((f"{label:<11}", "bold"), value))
+    console.print(Text(f"\n{said.root_cause}\n"), soft_wrap=True)
+    for number, step in enumerate(said.recommendations, 1):
+        console.print(Text(f"{number}. {step}"), soft_wrap=True)
+    console.print(Text(f"\nRule: {said.details.get('entry') or 'none'}", style="dim"))

@@ -1,3 +1,3 @@
-from tests.twin.conftest import stage
+from tests.clients.twin_stage import stage
 
 __all__ = ["stage"]

@@ -37,12 +37,23 @@ class Identity:
         self._credential: AsyncTokenCredential | None = None
         self._retired: AsyncTokenCredential | None = None
         self._given: dict[str, str] = {}  # by scope, the latest token of the credential in use
+        self._asking: dict[str, asyncio.Task[str]] = {}
         self._renewed_at = -RENEW_PAUSE
         self._renewing = asyncio.Lock()
         self.users = 0
 
     async def token(self, scope: str) -> str:
-        """A token for the scope. Raises OutsideError: NotAllowed, or Unreachable, for nothing was sent with it."""
+        """A token for the scope. Raises OutsideError: NotAllowed, or Unreachable, for nothing was sent with it.
+
+        All who ask at the same time share one request.
+        """
+        asking = self._asking.get(scope)
+        if asking is None:
+            asking = self._asking[scope] = asyncio.create_task(self._ask(scope))
+            asking.add_done_callback(lambda task: self._answered(scope, task))
+        return await asyncio.shield(asking)
+
+    async def _ask(self, scope: str) -> str:
         from pipemend.clients.azure_sdk import without_token
 
         if self._credential is None:
@@ -57,6 +68,12 @@ class Identity:
             self._given[scope] = token
         return token
 
+    def _answered(self, scope: str, task: "asyncio.Task[str]") -> None:
+        if self._asking.get(scope) is task:
+            del self._asking[scope]
+        if not task.cancelled():
+            task.exception()  # looked at: everybody who waited may have gone
+
     async def renew(self, refused: str) -> bool:
         """Gets a new credential because this token was refused; False when it would not help to ask again now."""
         async with self._renewing:
@@ -68,7 +85,7 @@ class Identity:
             log.warning("Azure refused the token: asking for a new one")
             # Calls may still be asking the old one, so it is closed a generation later.
             old, self._retired, self._credential = self._retired, self._credential, None
-            self._given, self._renewed_at = {}, now
+            self._given, self._asking, self._renewed_at = {}, {}, now
             if old is not None:
                 await old.close()
             return True
@@ -80,6 +97,8 @@ class Identity:
             return
         for key in [key for key, identity in _living.items() if identity is self]:
             del _living[key]
+        for asking in list(self._asking.values()):
+            asking.cancel()
         for credential in (self._credential, self._retired):
             if credential is not None:
                 await credential.close()

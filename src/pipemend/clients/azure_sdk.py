@@ -19,7 +19,6 @@ from azure.core.exceptions import (
 from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import AsyncHTTPPolicy
 from azure.core.rest import AsyncHttpResponse, HttpRequest
-from azure.identity import CredentialUnavailableError
 from azure.identity.aio import ClientSecretCredential, ManagedIdentityCredential
 from azure.mgmt.datafactory.aio import DataFactoryManagementClient
 
@@ -117,9 +116,16 @@ def without_token(error: Exception) -> OutsideError:
     """Why no token could be had. Whatever it was, nothing has been sent with it."""
     if isinstance(error, OutsideError):
         return error
-    if isinstance(error, ClientAuthenticationError) and not isinstance(error, CredentialUnavailableError):
+    # The library says "authentication failed" of a broken line too: only an answer that says no is one.
+    if isinstance(error, ClientAuthenticationError) and _status(error) in (400, 401, 403, 404):
         return NotAllowed(told("Entra ID", "gives our identity no token", _message(error)), status=401)
     return Unreachable(told("Azure", "cannot be asked: there is no token", _message(error)))
+
+
+def _status(error: BaseException) -> int | None:
+    """The status of the answer that an error, or what caused it, is about."""
+    status = getattr(error, "status_code", None)
+    return status if isinstance(status, int) or error.__cause__ is None else _status(error.__cause__)
 
 
 def translated(error: Exception, what: str, *, starts: bool) -> OutsideError:

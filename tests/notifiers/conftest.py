@@ -2,11 +2,12 @@
 
 from collections.abc import AsyncIterator
 
-import httpx
 import pytest
 from pydantic import SecretStr
 
+from pipemend.clients.http import Http
 from pipemend.notifiers.jira import Jira
+from pipemend.notifiers.jira.api import Account
 from pipemend.notifiers.jira.api import Api as JiraApi
 from pipemend.notifiers.slack import Slack
 from pipemend.notifiers.slack.api import Api as SlackApi
@@ -49,9 +50,7 @@ async def jira(jira_vendor: TinyJira, naps: list[float]) -> AsyncIterator[Jira]:
         jira_vendor.search_sees = True
 
     async with serving(jira_vendor.app) as base:
-        client = httpx.AsyncClient(
-            base_url=f"{base}/rest/api/3/", auth=(tiny_jira.EMAIL, tiny_jira.TOKEN), timeout=None
-        )
-        told = Jira(JiraApi(client, DEADLINE), "OPS", nap)
+        account = Account(tiny_jira.EMAIL, SecretStr(tiny_jira.TOKEN))
+        told = Jira(JiraApi(Http(), base, account, DEADLINE), "OPS", nap)
         yield told
         await told.close()

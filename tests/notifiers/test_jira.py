@@ -3,14 +3,15 @@
 from datetime import timedelta
 from typing import Any
 
-import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
+from pydantic import SecretStr
 
-from pipemend.core.errors import Missing, NotAllowed, OutsideError, Refused, Unreachable
+from pipemend.clients.http import Http
+from pipemend.core.errors import Missing, NoAnswer, NotAllowed, OutsideError, Refused, Unreachable
 from pipemend.core.ports import News, Receipt
 from pipemend.notifiers.jira import Jira, build, messages
-from pipemend.notifiers.jira.api import Api
+from pipemend.notifiers.jira.api import Account, Api
 from pipemend.settings import Settings
 from tests.notifiers.samples import (
     TICKET,
@@ -63,7 +64,7 @@ async def test_a_repeated_opening_that_is_found_nowhere_creates_the_issue(jira: 
     assert naps == [5.0]
 
 
-async def test_the_issue_on_the_ticket_is_used_when_there_is_no_receipt(
+async def test_the_issue_named_on_the_ticket_is_used_without_a_receipt(
     jira: Jira, jira_vendor: TinyJira, told: Receipt
 ):
     ticket = a_ticket(itsm_ticket_id="OPS-1", remediation_attempts=1)
@@ -126,6 +127,18 @@ async def test_an_escalation_opens_the_issue_that_was_never_made(jira: Jira, jir
     assert "⚠️ Auto-Remediation Failed" in jira_vendor.comments()[0]
 
 
+async def test_an_issue_that_was_created_and_not_commented_is_found_by_the_next_telling(
+    jira: Jira, jira_vendor: TinyJira
+):
+    jira_vendor.trouble("/comment", status=429, body={})
+    with pytest.raises(NoAnswer):
+        await jira.tell(started(), None)
+    await jira.tell(repeated(started()), None)
+
+    assert len(jira_vendor.issues) == 1
+    assert len(jira_vendor.comments()) == 1
+
+
 async def test_a_status_two_steps_away_is_reached_through_work_under_way(
     jira: Jira, jira_vendor: TinyJira, told: Receipt
 ):
@@ -176,6 +189,24 @@ async def test_a_resolution_is_given_where_the_transition_demands_one(
 
     assert jira_vendor.issue["status"] == "Done"
     assert jira_vendor.issue["resolution"] == chosen
+
+
+async def test_a_transition_without_a_screen_is_taken_first(jira: Jira, jira_vendor: TinyJira, told: Receipt):
+    jira_vendor.workflow = {"To Do": ["Done", "Gone"], "Gone": []}
+    jira_vendor.screens = {"Done": ["Done"]}
+    await jira.tell(succeeded(), told)
+
+    assert jira_vendor.issue["status"] == "Gone"
+
+
+async def test_where_one_transition_is_refused_another_is_tried(jira: Jira, jira_vendor: TinyJira, told: Receipt):
+    jira_vendor.workflow = {"To Do": ["Done", "Gone"], "Gone": []}
+    demand = {"errorMessages": [], "errors": {"customfield_10030": "Root cause code is required."}}
+    jira_vendor.trouble("POST /rest/api/3/issue/OPS-1/transitions", status=400, body=demand)
+    await jira.tell(succeeded(), told)
+
+    assert jira_vendor.issue["status"] == "Gone"
+    assert "could not be closed" not in jira_vendor.comments()[0]
 
 
 async def test_a_demand_that_we_cannot_meet_is_told_to_people(jira: Jira, jira_vendor: TinyJira, told: Receipt):
@@ -239,7 +270,7 @@ async def test_errors_are_told_apart_by_their_status(
 
 
 async def test_a_closed_port_means_that_nothing_was_sent():
-    nowhere = Jira(Api(httpx.AsyncClient(base_url="http://127.0.0.1:9/rest/api/3/")), "OPS")
+    nowhere = Jira(Api(Http(), "http://127.0.0.1:9", Account("a@b.c", SecretStr("none"))), "OPS")
 
     with pytest.raises(Unreachable):
         await nowhere.tell(opened(), None)

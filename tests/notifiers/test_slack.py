@@ -96,7 +96,7 @@ async def test_a_success_that_no_longer_holds_is_taken_down(slack: Slack, slack_
 
     shown = as_read(slack_vendor.first["blocks"])
     assert "Successful" not in shown
-    assert "Status: 🔓 Open again, by ann: it failed again" in shown
+    assert "Status: 🔓 Open: it failed again (ann)" in shown
     assert slack_vendor.first["text"] == "🚨 nightly-load failed"
 
 
@@ -171,6 +171,17 @@ async def test_without_the_scope_to_look_it_is_told_at_least_once_and_says_so(
     assert len(slack_vendor.in_channel()) == 1
     assert "cannot look before repeating" in caplog.text
     assert "channels:history" in caplog.text
+
+
+async def test_a_channel_that_is_set_by_name_is_looked_through_once_its_id_is_known(
+    slack: Slack, slack_vendor: TinySlack, caplog: pytest.LogCaptureFixture
+):
+    by_name = Slack(slack._api, "#alerts")
+    await by_name.tell(repeated(opened()), None)
+    await by_name.tell(repeated(opened()), None)
+
+    assert len(slack_vendor.in_channel()) == 1
+    assert caplog.text.count("SLACK_ALERT_CHANNEL is a name") == 1
 
 
 async def test_an_ending_reaches_people_when_the_original_was_deleted(

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from pipemend.core.ports import News
 from pipemend.notifiers import phrases
 from pipemend.notifiers.slack.blocks import Blocks, code, escape, plain
-from pipemend.notifiers.slack.messages import Message, telling
+from pipemend.notifiers.slack.messages import Message, first, success, telling
 from pipemend.notifiers.slack.original import Original
-from tests.notifiers.samples import EVERY_EVENT, opened
+from pipemend.twin.slack.limits import complaints
+from tests.notifiers.samples import EVERY_EVENT, opened, succeeded
 from tests.notifiers.tiny_slack import as_read, limits_broken
 
 NASTY = st.sampled_from(
@@ -70,7 +71,8 @@ def sent(told: News) -> list[Message]:
     begun = telling(replace(opened(), ticket=told.ticket, link=told.link))
     assert begun.first
     assert begun.text
-    was = Original(channel="C1", ts="1", text=begun.text, first=begun.first, above=begun.first, line="x" * 5000)
+    above = success(replace(succeeded(), ticket=told.ticket)).blocks
+    was = Original(channel="C1", ts="1", text=begun.text, first=begun.first, above=above, line="&" * 5000)
     said = telling(told)
     edits = [was.after(said), replace(was, above=()).after(said)]
     return [*filter(None, (said.reply, said.opening)), *(Message(edit.text, edit.blocks()) for edit in edits)]
@@ -91,6 +93,18 @@ def sent(told: News) -> list[Message]:
 def test_no_message_breaks_a_limit(fields: dict[str, Any], told: News):
     for message in sent(with_texts(told, {"error_message": "", "rca_result": "", "run_id": "", **fields})):
         assert limits_broken({"text": message.text, "blocks": message.blocks}) is None
+        assert complaints(list(message.blocks)) == []
+
+
+@MANY
+@given(fields=TICKETS)
+def test_nothing_is_left_out_of_a_message_even_below_a_success(fields: dict[str, Any]):
+    nasty = with_texts(succeeded(), fields)
+    begun, above = first(replace(opened(), ticket=nasty.ticket)), success(nasty).blocks
+    was = Original(channel="C1", ts="1", text=begun.text, first=begun.blocks, line="&" * 5000)
+
+    assert len(was.blocks()) == len(begun.blocks) + 1
+    assert list(replace(was, above=above).blocks()) == [*above, *begun.blocks]
 
 
 @MANY

@@ -1,11 +1,13 @@
 """The words that people read, compared as a person reads them."""
 
+from dataclasses import replace
+
 import pytest
 
 from pipemend.core.attempt import AttemptStatus
 from pipemend.core.events import AttemptChanged, StatusChanged
 from pipemend.core.ports import News
-from pipemend.core.ticket import RemediationStatus
+from pipemend.core.ticket import RemediationStatus, Status
 from pipemend.notifiers import phrases
 from pipemend.notifiers.jira import messages as jira
 from pipemend.notifiers.slack import messages as slack
@@ -192,8 +194,10 @@ def test_every_guardrail_is_quoted_word_for_word():
     words = list(phrases.guardrail_words(a_ticket(decision=a_decision(enabled=False))))
 
     assert words[0] == "✗ automatic remediation is switched off (AUTO_REMEDIATION_ENABLED)"
-    assert "✓ nobody" not in words[1:]
     assert all(word.startswith("✓ ") for word in words[1:])
+
+
+STOPPED = "🔓 Open: stopped by ann"
 
 
 def changed(status: AttemptStatus, reason: str | None = None, run: str | None = None) -> News:
@@ -223,14 +227,24 @@ def changed(status: AttemptStatus, reason: str | None = None, run: str | None = 
         (closed_by("ann", "the firewall was wrong"), "☑️ Closed by ann: the firewall was wrong"),
         (closed_by("PIPELINE"), "✅ Closed by PIPELINE: the failed run went well after all"),
         (closed_by("RECOVERED"), "✅ Closed by RECOVERED: somebody's own rerun succeeded"),
+        (closed_by("ann", "acknowledged by ann"), "☑️ Closed by ann"),
+        (closed_by("RECOVERED", "run 8 succeeded"), "✅ Closed by RECOVERED: run 8 succeeded"),
         (closed_by("MERGED"), "🔀 Merged into another ticket"),
-        (reopened(), "🔓 Open again, by ann: it failed again"),
+        (reopened(), "🔓 Open: it failed again (ann)"),
+        (news(StatusChanged(ticket_id=TICKET, new_status="open", user="ann", reason="stopped by ann")), STOPPED),
         (news(StatusChanged(ticket_id=TICKET, new_status="in_progress", user="ann")), "👤 ann works on it"),
         (opened(), ""),
     ],
 )
 def test_the_status_line(told: News, line: str):
     assert phrases.status_line(told) == line
+
+
+def test_a_late_success_does_not_hide_who_closed_the_ticket():
+    told = changed(AttemptStatus.SUCCEEDED)
+    closed = replace(told, ticket=a_ticket(status=Status.ACKNOWLEDGED, ack_user="ann"))
+
+    assert phrases.status_line(closed) == "Attempt 1/3 succeeded; closed by ann"
 
 
 def test_a_time_on_another_day_carries_its_date():

@@ -14,7 +14,13 @@ from tests.notifiers.serving import Vendor
 
 EMAIL, TOKEN = "twin@example.com", "twin-jira-token"
 BASIC = "Basic " + b64encode(f"{EMAIL}:{TOKEN}".encode()).decode()
-CATEGORIES = {"To Do": "new", "In Progress": "indeterminate", "In Review": "indeterminate", "Done": "done"}
+CATEGORIES = {
+    "To Do": "new",
+    "In Progress": "indeterminate",
+    "In Review": "indeterminate",
+    "Done": "done",
+    "Gone": "done",
+}
 SIMPLE = {"To Do": ["In Progress", "Done"], "In Progress": ["To Do", "Done"], "Done": ["To Do"]}
 
 

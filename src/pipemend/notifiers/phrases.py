@@ -29,9 +29,9 @@ DOES = {
     "check_upstream": "Checking upstream, then re-running pipeline...",
     "refresh_linked_service": "Refreshing linked service, then re-running pipeline...",
 }
-CLOSINGS = {
-    PIPELINE_USER: "✅ Closed by PIPELINE: the failed run went well after all",
-    RECOVERED_USER: "✅ Closed by RECOVERED: somebody's own rerun succeeded",
+WENT_WELL = {
+    PIPELINE_USER: "the failed run went well after all",
+    RECOVERED_USER: "somebody's own rerun succeeded",
 }
 # Control characters, half characters, and marks that turn the reading direction: none of them is for a person to read.
 UNREADABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
@@ -236,16 +236,15 @@ def status_line(news: News) -> str:
     return ""
 
 
-def moved_line(news: News) -> str:
+def moved_line(news: News, event: StatusChanged) -> str:
     """Who closed, took or opened the ticket, and why."""
-    event = news.event
-    assert isinstance(event, StatusChanged)  # noqa: S101 - the callers have looked
-    who = event.user or news.ticket.ack_user
+    who, reason = one_line(event.user or news.ticket.ack_user or ""), one_line(event.reason or "")
     if event.new_status == Status.ACKNOWLEDGED:
-        return _with(_closing(who, news.ticket), event.reason)
+        return _closing(who, reason, news.ticket)
     if event.new_status == Status.IN_PROGRESS:
-        return _with(f"👤 {one_line(who)} works on it" if who else "👤 In progress", event.reason)
-    return _with(f"🔓 Open again, by {one_line(event.user)}" if event.user else "🔓 Open", event.reason)
+        return _with(f"👤 {who} works on it" if who else "👤 In progress", reason)
+    by = f" ({who})" if event.user and who not in reason else ""
+    return f"{_with('🔓 Open', reason)}{by}"
 
 
 def clock_time(at: datetime, today: datetime) -> str:
@@ -254,10 +253,13 @@ def clock_time(at: datetime, today: datetime) -> str:
     return f"{at:%H:%M} UTC" if at.date() == today.date() else f"{at:%Y-%m-%d %H:%M} UTC"
 
 
-def _closing(who: str | None, ticket: Ticket) -> str:
+def _closing(who: str, reason: str, ticket: Ticket) -> str:
     if who == MERGED_USER:
         return f"🔀 Merged into {ticket.merged_into or 'another ticket'}"
-    return CLOSINGS.get(who or "") or f"☑️ Closed by {one_line(who or '') or 'somebody'}"
+    if who in WENT_WELL:
+        return f"✅ Closed by {who}: {reason or WENT_WELL[who]}"
+    why = "" if reason == f"acknowledged by {who}" else reason
+    return _with(f"☑️ Closed by {who or 'somebody'}", why)
 
 
 def _moved(news: News, event: StatusChanged) -> str:
@@ -265,7 +267,7 @@ def _moved(news: News, event: StatusChanged) -> str:
         return f"✅ Auto-remediated by attempt {of_max(news)}"
     if event.escalated:
         return _with("⚠️ People have to act", event.reason)
-    return moved_line(news)
+    return moved_line(news, event)
 
 
 def _attempt(news: News, event: AttemptChanged) -> str:
@@ -281,6 +283,8 @@ def _attempt(news: News, event: AttemptChanged) -> str:
             return f"{name} starts"
         case AttemptStatus.TIMED_OUT:
             return _with(f"{name} took too long", event.reason)
+        case AttemptStatus.SUCCEEDED if news.ticket.closed:  # a person was quicker
+            return f"{name} succeeded; closed by {closed_by(news.ticket)}"
     return _with(f"{name} {one_line(event.status).replace('_', ' ')}", event.reason)
 
 

@@ -1,24 +1,17 @@
 """Jira's REST API: one call, one request, one deadline, and its errors in our words."""
 
-import asyncio
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
-from pipemend.core.errors import (
-    Missing,
-    NoAnswer,
-    NotAllowed,
-    OutsideError,
-    Refused,
-    Throttled,
-    Unreachable,
-    Unreadable,
-)
+from pydantic import SecretStr
 
-if TYPE_CHECKING:
-    import httpx
+from pipemend.clients.answers import refusal, retry_after, told
+from pipemend.clients.http import Answer, Http
+from pipemend.core.errors import OutsideError, Refused, Unreadable
 
 DEADLINE = 10.0
+NAME = "Jira"
 
 
 class JiraRefused(Refused):
@@ -36,11 +29,21 @@ class Conflict(OutsideError):
         super().__init__(message, transient=True, status=409)
 
 
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Whose token it is."""
+
+    email: str
+    token: SecretStr
+
+
 class Api:
     """Calls Jira below `/rest/api/3/`. No call is ever repeated here."""
 
-    def __init__(self, client: "httpx.AsyncClient", deadline: float = DEADLINE) -> None:
-        self._client = client
+    def __init__(self, http: Http, site: str, account: Account, deadline: float = DEADLINE) -> None:
+        self._http = http
+        self._base = f"{site}/rest/api/3/"
+        self._account = account
         self._deadline = deadline
 
     async def get(self, path: str, **query: str | int) -> Mapping[str, Any]:
@@ -53,68 +56,40 @@ class Api:
         await self._call("PUT", path, json=body)
 
     async def close(self) -> None:
-        await self._client.aclose()
+        await self._http.close()
 
     async def _call(self, verb: str, path: str, **request: Any) -> Mapping[str, Any]:
-        import httpx
-
-        what = f"{verb} {path}"
-        try:
-            async with asyncio.timeout(self._deadline):
-                response = await self._client.request(verb, path, **request)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            raise Unreachable(f"Jira cannot be reached: {type(error).__name__}") from None
-        except (TimeoutError, httpx.TimeoutException):
-            raise NoAnswer(f"Jira did not answer {what} within {self._deadline:g} s") from None
-        except httpx.HTTPError as error:
-            raise NoAnswer(f"Jira's answer to {what} was lost: {type(error).__name__}") from None
-        if not response.is_success:
-            raise _translated(what, response)
-        return _read(what, response)
+        auth = (self._account.email, self._account.token.get_secret_value())
+        answer = await self._http.send(NAME, verb, self._base + path, deadline=self._deadline, auth=auth, **request)
+        if not answer.good:
+            raise _translated(answer)
+        body = answer.json(NAME) if answer.body else {}
+        if not isinstance(body, dict):
+            raise Unreadable(f"{NAME} answered {verb} {path} with no object", status=answer.status)
+        return body
 
 
-def _read(what: str, response: "httpx.Response") -> Mapping[str, Any]:
-    if not response.content:
-        return {}
-    body = _json(response)
-    if not isinstance(body, dict):
-        raise Unreadable(f"Jira's answer to {what} makes no sense", status=response.status_code)
-    return body
-
-
-def _translated(what: str, response: "httpx.Response") -> OutsideError:
-    found, status = _json(response), response.status_code
-    body: Mapping[str, Any] = found if isinstance(found, dict) else {}
+def _translated(answer: Answer) -> OutsideError:
+    status, body = answer.status, _body(answer)
     errors = body.get("errors") if isinstance(body.get("errors"), dict) else {}
-    message = f"Jira answered {what} with {status}{_words(body, errors or {})}"
-    after = _seconds(response)
-    if status == 429 or (status == 503 and after is not None):
-        return Throttled(message, retry_after=after, status=status)
-    if status >= 500:
-        return OutsideError(message, transient=True, status=status)
-    if status in (401, 403):
-        return NotAllowed(message, status=status)
-    if status == 404:
-        return Missing(message)
-    return Conflict(message) if status == 409 else JiraRefused(message, status=status, errors=errors or {})
+    words = _words(body, errors or {})
+    if status >= 500:  # whether it was done is unknown, so that a 503 is no Throttled here
+        return OutsideError(told(NAME, f"answered {status}", words), transient=True, status=status)
+    if status == 409:
+        return Conflict(told(NAME, "answered 409", words))
+    error = refusal(status, NAME, words, retry_after=retry_after(answer.headers))
+    return JiraRefused(str(error), status=status, errors=errors or {}) if isinstance(error, Refused) else error
+
+
+def _body(answer: Answer) -> Mapping[str, Any]:
+    try:
+        body = answer.json(NAME)
+    except Unreadable:
+        return {}
+    return body if isinstance(body, dict) else {}
 
 
 def _words(body: Mapping[str, Any], errors: Mapping[str, Any]) -> str:
     messages = body.get("errorMessages")
-    told = [str(message) for message in messages] if isinstance(messages, list) else []
-    told += [f"{field}: {error}" for field, error in errors.items()]
-    return f": {'; '.join(told)[:300]}" if told else ""
-
-
-def _json(response: "httpx.Response") -> object:
-    try:
-        return response.json()
-    except ValueError:
-        return None
-
-
-def _seconds(response: "httpx.Response") -> float | None:
-    try:
-        return max(0.0, float(response.headers.get("Retry-After", "")))
-    except ValueError:
-        return None
+    said = [str(message) for message in messages] if isinstance(messages, list) else []
+    return "; ".join([*said, *(f"{field}: {error}" for field, error in errors.items())])

@@ -126,7 +126,7 @@ def _moved(news: News, event: StatusChanged) -> Telling:
         return Telling(comment=[success(news)], closes=True)
     if event.escalated:
         return Telling(comment=escalation(news), opens=True)
-    said = paragraph(text(phrases.moved_line(news), limit=2000))
+    said = paragraph(text(phrases.moved_line(news, event), limit=2000))
     return Telling(comment=[said], closes=event.new_status == Status.ACKNOWLEDGED)
 
 

@@ -5,12 +5,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pipemend.clients.http import Http
 from pipemend.core.alert import Door
-from pipemend.core.errors import Unreadable
+from pipemend.core.errors import NoAnswer, Throttled, Unreachable, Unreadable
 from pipemend.core.events import TicketOpened
 from pipemend.core.ports import News, Receipt
 from pipemend.notifiers.jira import messages
-from pipemend.notifiers.jira.api import Api
+from pipemend.notifiers.jira.api import Account, Api
 from pipemend.notifiers.jira.closing import close
 from pipemend.notifiers.jira.document import Node, paragraphs
 from pipemend.notifiers.jira.messages import Telling, telling
@@ -59,14 +60,24 @@ class Jira:
         if issue is None:
             if not told.opens:
                 return None
-            issue = await self._create(news)
-        elif told.describes:
+            return await self._begin(news, told)
+        if told.describes:
             await self._describe(news, issue)
         await self._say(news, issue, told)
         return issue.receipt()
 
     async def close(self) -> None:
         await self._api.close()
+
+    async def _begin(self, news: News, told: Telling) -> Receipt:
+        """Creates the issue, and says in it what is more than its description."""
+        issue = await self._create(news)
+        try:
+            await self._say(news, issue, told)
+        except (Throttled, Unreachable) as error:
+            # These mean that nothing was done. The issue is there, though: the next telling has to look for it.
+            raise NoAnswer(f"the issue {issue.key} was created, and not yet commented: {error}") from error
+        return issue.receipt()
 
     async def _say(self, news: News, issue: Issue, told: Telling) -> None:
         blocks = list(told.comment)
@@ -114,15 +125,8 @@ def build(settings: Settings) -> Jira | None:
     """Jira as it is set, or nothing without a token."""
     if settings.jira_api_token is None:
         return None
-    import httpx
-
-    client = httpx.AsyncClient(
-        base_url=f"{settings.jira_domain}/rest/api/3/",
-        auth=httpx.BasicAuth(settings.jira_user_email, settings.jira_api_token.get_secret_value()),
-        headers={"Accept": "application/json"},
-        timeout=None,  # noqa: S113 - each call has one deadline for everything
-    )
-    return Jira(Api(client), settings.jira_project_key)
+    account = Account(settings.jira_user_email, settings.jira_api_token)
+    return Jira(Api(Http(), settings.jira_domain, account), settings.jira_project_key)
 
 
 def _known(news: News, receipt: Receipt | None) -> Issue | None:

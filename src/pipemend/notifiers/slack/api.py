@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
+from pipemend.clients.answers import retry_after
 from pipemend.core.errors import NoAnswer, OutsideError, Refused, Throttled, Unreachable, Unreadable
 
 if TYPE_CHECKING:
@@ -92,21 +93,19 @@ def _translated(method: str, error: "SlackApiError") -> OutsideError:
     status = int(getattr(response, "status_code", None) or getattr(response, "status", None) or 0)
     found = getattr(response, "data", None)
     data: Mapping[str, Any] = found if isinstance(found, dict) else {}
-    word, after = str(data.get("error") or ""), _seconds(getattr(response, "headers", None) or {})
-    if status == 429 or word in SLOW_DOWN or (status == 503 and after is not None):
-        return Throttled(f"Slack asks to slow down ({method})", retry_after=after, status=status)
-    if status >= 500 or word in PASSING:
+    word = str(data.get("error") or "")
+    if status == 429 or word in SLOW_DOWN:
+        return Throttled(f"Slack asks to slow down ({method})", retry_after=_seconds(response), status=status)
+    if status >= 500 or word in PASSING:  # whether it was done is unknown, so it is no Throttled either
         return OutsideError(f"Slack failed at {method}: {word or status}", transient=True, status=status)
     if not word and status < 400:
         return Unreadable(f"Slack's answer to {method} makes no sense", status=status)
     return SlackRefused(method, word or f"status {status}", _more(data))
 
 
-def _seconds(headers: Mapping[str, str]) -> float | None:
-    try:
-        return max(0.0, float(headers.get("Retry-After", "")))
-    except ValueError:
-        return None
+def _seconds(response: Any) -> float | None:
+    headers = getattr(response, "headers", None) or {}
+    return retry_after({str(name).lower(): str(value) for name, value in headers.items()})
 
 
 def _more(data: Mapping[str, Any]) -> str:

@@ -48,7 +48,7 @@ def section(markdown: str) -> Block:
 def facts(pairs: Iterable[Fact], as_code: Sequence[str] = ()) -> Block:
     """Names and values in two columns; those named in `as_code` are shown as code."""
     fields = [
-        _mrkdwn(f"*{name}:*\n{code(value) if name in as_code else plain(one_line(value), 400) or '-'}")
+        _mrkdwn(f"*{name}:*\n{code(value) if name in as_code else plain(one_line(value), 300) or '-'}")
         for name, value in pairs
     ]
     return {"type": "section", "fields": fields[:FIELDS]}

@@ -68,19 +68,20 @@ def telling(news: News) -> Telling:
 
 
 def first(news: News) -> Message:
+    """Its parts are cut so that they and a success above them stay within Slack's limit for a whole message."""
     ticket = news.ticket
     blocks: list[Block] = [
         header(phrases.opened_header(ticket)),
         facts(phrases.opened_facts(ticket), RUN_IDS),
-        section(f"*Root Cause:*\n{plain(phrases.root_cause(ticket), 2500)}"),
+        section(f"*Root Cause:*\n{plain(phrases.root_cause(ticket), 2000)}"),
     ]
     if error := phrases.error_message(ticket):
-        blocks.append(section(f"*Error:*\n{code_block(error, 700)}"))
+        blocks.append(section(f"*Error:*\n{code_block(error, 600)}"))
     if advice := phrases.recommendations(ticket):
-        blocks.append(section("*Recommendations:*\n" + "\n".join(f"• {plain(line, 350)}" for line in advice[:7])))
-    blocks.append(section(f"*Decision:* {plain(phrases.decision(ticket), 1500)}"))
+        blocks.append(section("*Recommendations:*\n" + "\n".join(f"• {plain(line, 300)}" for line in advice[:6])))
+    blocks.append(section(f"*Decision:* {plain(phrases.decision(ticket), 1200)}"))
     if words := " · ".join(phrases.guardrail_words(ticket)):
-        blocks.append(context(plain(words, 1800)))
+        blocks.append(context(plain(words, 1500)))
     return _message(phrases.opened_header(ticket), (*blocks, *dashboard_button(news.link)))
 
 

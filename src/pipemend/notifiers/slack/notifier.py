@@ -1,7 +1,9 @@
 """Tells Slack. The edit comes before the post: an edit may be repeated, a post may not."""
 
 import logging
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from pipemend.core.alert import Door
@@ -17,9 +19,10 @@ log = logging.getLogger(__name__)
 DELETED = ("message_not_found",)
 UNEDITABLE = ("cant_update_message", "edit_window_closed")
 NO_THREAD = ("thread_not_found", "cannot_reply_to_message", "message_not_found")
-UNSEEN = ("missing_scope", "no_permission", "not_allowed_token_type", "channel_not_found", *NO_THREAD)
+UNSEEN = ("missing_scope", "no_permission", "not_allowed_token_type", *NO_THREAD)
 PAGE, PAGES = 200, 5
 METADATA = "pipemend_event"
+CHANNEL_ID = re.compile("[CGD][A-Z0-9]{8,}")
 
 
 class Slack:
@@ -74,10 +77,10 @@ class Slack:
             above=told.above or (),
         )
         message = Message(draft.text, draft.blocks())
-        place = await self._seen(news, "conversations.history", channel=self._channel) if news.repeated else None
+        place = await self._seen_in_channel(news) if news.repeated else None
         place = place or await self._post(news, self._channel, message)
-        channel, ts = place.get("channel") or self._channel, str(place["ts"])
-        return Original(channel=channel, ts=ts, text=draft.text, first=draft.first, above=draft.above).receipt()
+        self._channel = str(place.get("channel") or self._channel)  # the id, where the setting is a name
+        return replace(draft, channel=self._channel, ts=str(place["ts"])).receipt()
 
     async def _reply(self, news: News, original: Original, message: Message) -> None:
         thread = {"channel": original.channel, "ts": original.ts}
@@ -113,6 +116,12 @@ class Slack:
             unfurl_media=False,
             **thread,
         )
+
+    async def _seen_in_channel(self, news: News) -> Mapping[str, Any] | None:
+        if CHANNEL_ID.fullmatch(self._channel):
+            return await self._seen(news, "conversations.history", channel=self._channel)
+        log.warning("cannot look before repeating: SLACK_ALERT_CHANNEL is a name and no id", extra=_about(news))
+        return None
 
     async def _seen(self, news: News, method: str, **where: str) -> Mapping[str, Any] | None:
         """The message that already tells this event, as far as we may look; else it is told at least once."""

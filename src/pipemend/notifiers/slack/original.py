@@ -28,12 +28,20 @@ class Original:
         place: Mapping[str, Any] = receipt.place if receipt else {}
         if not place.get("channel") or not place.get("ts"):
             return None
-        kept = {name: place[name] for name in cls.__slots__ if name in place}
-        return cls(**{**kept, "first": tuple(kept["first"]), "above": tuple(kept["above"])})
+        texts = {name: str(place.get(name) or "") for name in ("channel", "ts", "text", "line")}
+        return cls(**texts, first=tuple(place.get("first") or ()), above=tuple(place.get("above") or ()))
 
     def receipt(self) -> Receipt:
-        lists = {"first": list(self.first), "above": list(self.above)}
-        return Receipt({**{name: getattr(self, name) for name in self.__slots__}, **lists})
+        return Receipt(
+            {
+                "channel": self.channel,
+                "ts": self.ts,
+                "text": self.text,
+                "line": self.line,
+                "first": list(self.first),
+                "above": list(self.above),
+            }
+        )
 
     def after(self, told: Telling) -> "Original":
         """The message as an event leaves it."""

@@ -66,8 +66,8 @@ def window(message: str) -> str:
     return "\n".join([*parts, *reversed(causes), message[-TAIL:]])
 
 
-ESCAPES = re.compile(r"\\+(?:r\\+n|[nrt])|\\+(?=[\"'/])")
-UNICODE = re.compile(r"\\+u([0-9a-fA-F]{4})")
+ESCAPES = re.compile(r"\\{1,6}(?:r\\{1,6}n|[nrt])|\\{1,6}(?=[\"'/])")
+UNICODE = re.compile(r"\\{1,6}u([0-9a-fA-F]{4})")
 QUOTES = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"', "\u00a0": " ", "\u200b": None, "‑": "-", "–": "-"})
 # The name of an activity can say anything: it is no evidence.
 TARGET = re.compile(r"\boperation on target .{0,200}? failed:", re.IGNORECASE)
@@ -87,7 +87,7 @@ def clean(text: str) -> str:
     if "\\" in text:
         text = ESCAPES.sub(lambda found: " " if found[0][-1] in "nrt" else "", text)
         text = UNICODE.sub(lambda found: chr(int(found[1], 16)), text)
-    line = " ".join(text.translate(QUOTES).split()).replace("invalid status code", "status code")
+    line = " ".join(text.translate(QUOTES).split()).replace("invalid status code", "status code").replace("...", "…")
     return " ".join(SAID_ALWAYS.sub(" ", TARGET.sub(" ", line)).split())
 
 

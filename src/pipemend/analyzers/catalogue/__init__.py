@@ -22,7 +22,9 @@ STATUS = 62  # a bare HTTP status; one that came as the error code weighs more
 FAMILY = 65  # a code that only fits a pattern such as *NotSupported*
 SURE = 70
 RETRY = {"data_factory": "retry_pipeline", "databricks": "retry_job"}
-GAP = ".{0,120}?"
+GAP = r"(?:[^.]|\.(?! )){0,120}?"
+REACH = 140  # characters that a gap and what is around it may take
+MOST_PLACES = 32
 WHOLE = re.compile(r"(?<![a-z0-9])[a-z0-9]+(?=[^a-z0-9])|(?<![a-z0-9])[0-9]+$")
 
 
@@ -54,19 +56,37 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Phrase:
-    """Words to look for in lower-cased text. `*` stands for up to 120 characters; they begin where a word begins."""
+    """Words to look for in lower-cased text, from where a word begins. `*` stands for up to 120 characters of the same
+    sentence."""
 
     text: str
     pieces: tuple[str, ...] = field(compare=False)
 
     def last(self, low: str) -> tuple[int, int] | None:
-        """Where it stands for the last time."""
+        """Where it stands for the last time; of a piece that stands everywhere only the last places are tried."""
         if not all(piece in low for piece in self.pieces):
             return None
-        found = None
-        for found in self._pattern.finditer(low):  # noqa: B007 - the last one is wanted
-            pass
-        return found.span() if found else None
+        end, piece = len(low), self.pieces[-1]
+        for _ in range(MOST_PLACES):
+            place = low.rfind(piece, 0, end)
+            if place < 0:
+                return None
+            end = place + len(piece)
+            if found := self._ending(low, end):
+                return found
+            end -= 1
+        return None
+
+    def _ending(self, low: str, end: int) -> tuple[int, int] | None:
+        """The phrase that ends exactly there."""
+        for found in self._pattern.finditer(low, max(0, end - self._length), end + 1):
+            if found.end() == end:
+                return found.span()
+        return None
+
+    @cached_property
+    def _length(self) -> int:
+        return sum(len(piece) for piece in self.pieces) + REACH * (len(self.pieces) - 1)
 
     @cached_property
     def whole_words(self) -> tuple[str, ...]:

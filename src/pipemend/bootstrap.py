@@ -9,6 +9,8 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any, cast
 
+from pipemend.clients.http import Http
+from pipemend.clients.logic_app import LogicApp
 from pipemend.core.clock import Clock, WallClock
 from pipemend.core.ports import Analyzer, Notifier, Platform
 from pipemend.core.rca import Severity
@@ -16,6 +18,7 @@ from pipemend.core.sla import LEVELS, Level
 from pipemend.flows.services import Begins, Policy, Services, install
 from pipemend.playbooks import load
 from pipemend.settings import Settings
+from pipemend.store import leases
 from pipemend.store.database import Database, FileLock
 from pipemend.store.migrate import check, migrate
 
@@ -39,10 +42,22 @@ def builders(group: str, built_in: tuple[str, ...]) -> list[Build]:
     return ours + [cast(Build, point.load()) for point in entry_points(group=f"pipemend.{group}")]
 
 
-def platforms(settings: Settings, clock: Clock) -> Mapping[str, Platform]:
-    """The platforms that are connected, by name."""
+def platforms(settings: Settings, clock: Clock, http: Http) -> Mapping[str, Platform]:
+    """The platforms that are connected, by name, with their playbooks."""
     built = [build(settings, clock) for build in builders("platforms", PLATFORMS)]
-    return {platform.name: platform for platform in built if platform is not None}
+    connected = {platform.name: platform for platform in built if platform is not None}
+    for platform in connected.values():
+        with_playbooks(platform, settings, http, clock)
+    return connected
+
+
+def with_playbooks(platform: Platform, settings: Settings, http: Http, clock: Clock) -> None:
+    """Each action whose Logic App has an address runs through it; the direct remedy stays the one that looks."""
+    direct = dict(platform.remedies)
+    urls = {action: settings.playbook(action) for action in direct}
+    platform.remedies = direct | {
+        action: LogicApp(url, direct[action], http, clock) for action, url in urls.items() if url is not None
+    }
 
 
 def notifiers(settings: Settings) -> Mapping[str, Notifier]:
@@ -71,19 +86,19 @@ def policy(settings: Settings) -> Policy:
     )
 
 
-def build_services(settings: Settings, database: Database, engine: Begins, clock: Clock | None = None) -> Services:
+def build_services(
+    settings: Settings, database: Database, engine: Begins, http: Http, clock: Clock | None = None
+) -> Services:
     """Everything the flows work with. Raises SettingsError."""
     clock = clock or WallClock()
-    analyzer = cast(Analyzer, import_module(RULES).build(settings))
-    explainer = cast("Analyzer | None", import_module(MODEL).build(settings))
     return Services(
         database=database,
         engine=engine,
         clock=clock,
-        platforms=platforms(settings, clock),
+        platforms=platforms(settings, clock, http),
         notifiers=notifiers(settings),
-        analyzer=analyzer,
-        explainer=explainer,
+        analyzer=cast(Analyzer, import_module(RULES).build(settings)),
+        explainer=cast("Analyzer | None", import_module(MODEL).build(settings)),
         playbooks=load(settings.playbooks_file, settings.auto_remediation_max_retries),
         policy=policy(settings),
     )
@@ -97,13 +112,13 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
     from pipemend.flows.worker import Worker
 
     lock = FileLock(settings.pipemend_data_dir / "pipemend.lock") if settings.database_url is None else None
-    database = open_database(settings)
+    database, http = open_database(settings), Http()
     try:
         if database.several:
             check(database)
         else:
             migrate(database)
-        services = build_services(settings, database, engine := Engine(database), clock)
+        services = build_services(settings, database, engine := Engine(database), http, clock)
         install(services)
         await _release_leases(services)
         await engine.start()
@@ -115,7 +130,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         finally:
             await worker.stop()
             await engine.stop()
-            await _close(services)
+            await _close(services, http)
     finally:
         database.close()
         if lock is not None:
@@ -124,11 +139,9 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
 
 async def _release_leases(s: Services) -> None:
     """On SQLite there is one process: what an earlier life had leased is due at once."""
-    from pipemend.store.leases import release
-
     if not s.database.several:
         now = s.clock.now()
-        await s.database.write(lambda db: release(db, now))
+        await s.database.write(lambda db: leases.release_all(db, now))
 
 
 def _calm_collector() -> None:
@@ -138,7 +151,8 @@ def _calm_collector() -> None:
     gc.set_threshold(100_000, 50, 100)
 
 
-async def _close(s: Services) -> None:
+async def _close(s: Services, http: Http) -> None:
+    await http.close()
     for platform in s.platforms.values():
         await platform.close()
     for notifier in s.notifiers.values():

@@ -19,11 +19,11 @@ from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions
 from pipemend.core.clock import stamp
 from pipemend.core.errors import OutsideError, SettingsError
 from pipemend.store.database import Database, transient
+from pipemend.store.leases import NOW, SILENCE
 from pipemend.store.schema import workers
 
 SHAPE = "flows-1"  # a constant, never the default hash of the sources: that strands every flow at an upgrade
-QUEUE, BEAT, LEASE, POISON = "pipemend", 1.0, 5.0, 10
-NOW = sa.cast(sa.extract("epoch", sa.func.clock_timestamp()), sa.Float)  # one clock for all workers: the database's
+QUEUE, BEAT, POISON = "pipemend", 1.0, 10
 ALIVE, ENDED = ["PENDING", "ENQUEUED", "DELAYED"], ["SUCCESS", "ERROR", "CANCELLED"]
 log = logging.getLogger(__name__)
 
@@ -120,7 +120,7 @@ class Engine:
         while True:
             asleep = time.monotonic()
             await asyncio.sleep(BEAT)
-            if time.monotonic() - asleep > LEASE:
+            if time.monotonic() - asleep > SILENCE:
                 log.critical("frozen for longer than the lease: others run our flows, leaving")
                 os._exit(70)  # stops step bodies that others repeat; the supervisor starts a fresh worker
             try:
@@ -129,7 +129,7 @@ class Engine:
                     await self._adopt()
             except Exception:
                 log.exception("heartbeat missed, trying again")
-                patient_until = time.monotonic() + LEASE  # the database was away: let the others beat first
+                patient_until = time.monotonic() + SILENCE  # the database was away: let the others beat first
 
     def _beat(self, db: sa.Connection) -> None:
         if not db.execute(workers.update().where(workers.c.id == self.id).values(beat_at=NOW)).rowcount:
@@ -138,7 +138,7 @@ class Engine:
     async def _adopt(self) -> None:
         running = await DBOS.list_workflows_async(status="PENDING", load_input=False, load_output=False)
         alive = await self.ours.read(
-            lambda db: set(db.scalars(sa.select(workers.c.id).where(workers.c.beat_at > NOW - LEASE)))
+            lambda db: set(db.scalars(sa.select(workers.c.id).where(workers.c.beat_at > NOW - SILENCE)))
         )
         if gone := sorted({f.executor_id for f in running if f.executor_id} - alive):
             log.warning("taking over from %s", gone)

@@ -244,13 +244,11 @@ class Settings(BaseModel):
 
     def addresses(self) -> dict[str, str]:
         """Every address outside that we may call, by setting."""
-        named = [
-            "azure_resource_manager_url",
-            "azure_authority_host",
-            "jira_domain",
-            "google_gemini_base_url",
-        ]
-        found = {name.upper(): str(getattr(self, name)) for name in named}
+        found = {"JIRA_DOMAIN": self.jira_domain, "GOOGLE_GEMINI_BASE_URL": self.google_gemini_base_url}
+        if self.azure_data_factory_name:
+            found["AZURE_RESOURCE_MANAGER_URL"] = self.azure_resource_manager_url
+        if self.azure_client_secret:
+            found["AZURE_AUTHORITY_HOST"] = self.azure_authority_host
         if self.slack_bot_token:
             found["SLACK_API_URL"] = self.slack_api_url
         for action, name in ACTIONS.items():

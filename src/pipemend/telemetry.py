@@ -10,7 +10,7 @@ from typing import Any
 from pipemend.core.clock import stamp
 from pipemend.core.scrub import scrub
 
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 # Libraries that log whole addresses or bodies when asked for more than warnings.
 _LOUD = ("httpx", "httpcore", "azure", "slack_sdk", "urllib3", "dbos", "google_genai", "alembic", "asyncio")
 

@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from pipemend.store.database import Database
+from pipemend.store.rows import insert_new
 
 Body = Callable[..., Awaitable[None]]
 flows = sa.Table(
@@ -31,9 +32,7 @@ class TableEngine:
         flows.create(database.engine, checkfirst=True)
 
     def begin(self, db: sa.Connection, name: str, key: str, *args: Any) -> None:
-        there = db.scalar(sa.select(flows.c.name).where(flows.c.key == key))
-        if there is None:
-            db.execute(flows.insert().values(key=key, name=name, args=json.dumps(args), ended=False))
+        insert_new(db, flows, {"key": key, "name": name, "args": json.dumps(args), "ended": False})
 
     async def living(self, keys: Sequence[str]) -> set[str]:
         wish = sa.select(flows.c.key).where(flows.c.key.in_(keys), flows.c.ended.is_(False))

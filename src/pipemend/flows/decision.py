@@ -13,7 +13,7 @@ from pipemend.core.events import AttemptChanged, Event, RetryScheduled
 from pipemend.core.guardrails import Decision, Situation, Standing, judge
 from pipemend.core.playbook import Playbook, auto_heal_possible
 from pipemend.core.ports import Platform
-from pipemend.core.rca import Diagnosis
+from pipemend.core.rca import UNCLASSIFIED, Diagnosis, Remediable
 from pipemend.core.ticket import AI_USER, RemediationStatus, Ticket
 from pipemend.flows import endings
 from pipemend.flows.services import Services
@@ -44,9 +44,16 @@ class Grounds:
         return cls(error_type=diagnosis.error_type, possible=possible, says=says(diagnosis), reason=reason)
 
 
+WHY_NOT = {
+    Remediable.NO: "the same run would fail again",
+    Remediable.CONDITIONAL: "it heals only once something else has changed",
+    Remediable.YES: "",
+}
+
+
 def says(diagnosis: Diagnosis) -> str:
     """Why the analyzer does not want a machine to try, in a few words."""
-    return f"the diagnosis calls it remediable: {diagnosis.remediable}"
+    return "its cause is not known" if diagnosis.error_type == UNCLASSIFIED else WHY_NOT[diagnosis.remediable]
 
 
 def situation(db: sa.Connection, s: Services, ticket: Ticket, grounds: Grounds, now: datetime) -> Situation:

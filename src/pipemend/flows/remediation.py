@@ -28,7 +28,7 @@ from pipemend.store.database import transient
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
-LOOK_SECONDS, CALL_SECONDS = 10, 60
+LOOK_SECONDS, CALL_SECONDS = 10, 120
 DIRECT_SEARCH = timedelta(minutes=5)
 DEADLINE = timedelta(hours=1)
 ACCEPTED = "accepted"  # the stage of an attempt whose playbook said yes and named no run

@@ -10,7 +10,7 @@ from pipemend.core.attempt import Attempt, AttemptStatus
 from pipemend.flows import endings
 from pipemend.flows.remediation import failed
 from pipemend.flows.services import Services
-from pipemend.store import attempts, tickets
+from pipemend.store import attempts, leases, tickets
 
 log = logging.getLogger(__name__)
 AT_ONCE, STUMBLES = 500, 3
@@ -21,6 +21,15 @@ async def look_after(s: Services) -> None:
     """One round."""
     await _wake_orphans(s)
     await s.engine.forget(s.clock.now() - KEEP_FLOWS)
+
+
+async def take_over(s: Services) -> None:
+    """What a worker that has fallen silent held is due at once. A file has one worker: nothing to take over."""
+    if s.database.several:
+        now = s.clock.now()
+        if count := await s.database.write(lambda db: leases.release_silent(db, now)):
+            log.warning("took over from a silent worker", extra={"rows": count})
+            s.wake.set()
 
 
 async def _wake_orphans(s: Services) -> None:

@@ -10,7 +10,8 @@ from pipemend.flows.services import Services
 
 log = logging.getLogger(__name__)
 Work = Callable[[Services], Awaitable[object]]
-TICK, SILENCE = 1.0, 60.0  # seconds between looks; seconds after which a loop counts as standing still
+TICK, SILENCE = 1.0, 120.0  # seconds between looks; seconds after which a loop counts as standing still
+UNHURRIED = ("takeover", "upkeep")  # no wake-up makes these more urgent
 
 
 class Worker:
@@ -29,6 +30,7 @@ class Worker:
             "attempts": (due.take_due, self.tick),
             "feeds": (feed.take_due, min(self.tick, self.s.policy.watch_interval.total_seconds() / 2)),
             "announcements": (announcements.take_due, self.tick),
+            "takeover": (upkeep.take_over, self.tick),
             "upkeep": (upkeep.look_after, 60.0),
         }
         self.loops = [asyncio.create_task(self._run(n, w, e), name=n) for n, (w, e) in kinds.items()]
@@ -42,7 +44,7 @@ class Worker:
     def healthy(self) -> str | None:
         """Nothing, or why the worker stands still."""
         now = time.monotonic()
-        slow = [name for name, at in self.seen.items() if now - at > SILENCE + 60 and name != "upkeep"]
+        slow = [name for name, at in self.seen.items() if now - at > SILENCE]
         return f"standing still: {', '.join(slow)}" if slow else None
 
     async def _run(self, name: str, work: Work, every: float) -> None:
@@ -54,7 +56,7 @@ class Worker:
             except Exception:
                 log.exception("a loop stumbled", extra={"loop": name})
                 await asyncio.sleep(min(every, 5.0))
-            if name == "upkeep":
+            if name in UNHURRIED:
                 await asyncio.sleep(every)
             else:
                 await self.s.wake.wait(mark, every)

@@ -1,15 +1,27 @@
-"""Leases that a worker held over rows: given back when it is certain that nobody works on them."""
+"""Leases that a worker holds over rows it works on. What nobody works on any more is due at once."""
 
 from datetime import datetime
 
 import sqlalchemy as sa
 
-from pipemend.store.schema import alerts, attempts, feeds, receipts, tickets
+from pipemend.store.schema import alerts, attempts, feeds, receipts, tickets, workers
 
 LEASED = (alerts, tickets, attempts, feeds, receipts)
+SILENCE = 5.0  # seconds without a heartbeat after which a worker counts as dead
+NOW = sa.cast(sa.extract("epoch", sa.func.clock_timestamp()), sa.Float)  # one clock for all workers: PostgreSQL's
 
 
-def release(db: sa.Connection, now: datetime) -> None:
-    """Every row that has an owner is due now, and has none. For the start of the only process there is."""
+def release_all(db: sa.Connection, now: datetime) -> None:
+    """Every leased row is due now. For the start of the only process there is."""
     for table in LEASED:
-        db.execute(table.update().where(table.c.owner.is_not(None)).values(owner=None, due_at=now))
+        _release(db, table, table.c.owner.is_not(None), now)
+
+
+def release_silent(db: sa.Connection, now: datetime) -> int:
+    """Rows leased to workers that have fallen silent are due now; how many. PostgreSQL only."""
+    living = sa.select(workers.c.id).where(workers.c.beat_at > NOW - SILENCE)
+    return sum(_release(db, table, table.c.owner.not_in(living), now) for table in LEASED)
+
+
+def _release(db: sa.Connection, table: sa.Table, held: sa.ColumnElement[bool], now: datetime) -> int:
+    return db.execute(table.update().where(held).values(owner=None, due_at=now)).rowcount

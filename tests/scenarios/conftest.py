@@ -1,0 +1,58 @@
+"""A running twin in a process of its own, and an installation on each database."""
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.postgres import drop_database, fresh_database
+from tests.scenarios.installation import Installation, installation
+
+
+def free_port() -> int:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        return int(held.getsockname()[1])
+
+
+@pytest.fixture
+def twin(tmp_path: Path) -> Iterator[str]:
+    port = free_port()
+    with (tmp_path / "twin.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pipemend", "twin", "--port", str(port)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(150):
+            try:
+                if httpx.get(f"{url}/twin/", timeout=2, trust_env=False).is_success:
+                    break
+            except httpx.HTTPError:
+                time.sleep(0.1)
+        yield url
+    finally:
+        process.kill()
+        process.wait(timeout=10)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def installed(request: pytest.FixtureRequest, tmp_path: Path, twin: str) -> Iterator[Installation]:
+    """An installation on an empty database, not started yet."""
+    url = None
+    if request.param == "postgresql":
+        url = fresh_database(request.getfixturevalue("postgres_server"))
+    folder = tmp_path / "pipemend"
+    folder.mkdir()
+    with installation(folder, twin, free_port(), url) as made:
+        yield made
+    if url is not None:
+        drop_database(url)

@@ -14,6 +14,7 @@ from pipemend.core.rca import UNCLASSIFIED, Diagnosis, Failure, Fault, History, 
 # a machine would act at once, where a bare HTTP status is all that speaks for it, and where it is only quoted.
 MARGINS = {Remediable.YES: 25, Remediable.CONDITIONAL: 15}
 STATUS_MARGIN, QUOTED_MARGIN = 25, 50
+WORDS_OF_A_CODE = 60  # the words in a name say less than the same words in a sentence
 UNTOLD = 10  # so much less is a code worth that merely stands somewhere in the text
 # A text that speaks to whoever reads it, instead of about a failure, starts nothing.
 ADDRESSES_US = re.compile(
@@ -140,7 +141,7 @@ def _by_phrases(evidence: Evidence) -> Iterator[Match]:
     for entry, found in spans.values():
         start, end = max(found, key=lambda span: (span[0] >= evidence.start, span[1] - span[0], span[1]))
         in_code = start < evidence.start
-        yield Match(entry, min(entry.weight, FAMILY) if in_code else entry.weight, "words", start, end)
+        yield Match(entry, min(entry.weight, WORDS_OF_A_CODE) if in_code else entry.weight, "words", start, end)
 
 
 WORD = re.compile(r"[a-z0-9]+")

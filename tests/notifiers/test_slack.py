@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from pipemend.core.errors import NoAnswer, OutsideError, Refused, Unreachable
-from pipemend.core.ports import Receipt
+from pipemend.core.ports import News, Receipt
 from pipemend.notifiers.slack import Slack, build
 from pipemend.notifiers.slack.api import Api
 from pipemend.settings import Settings
@@ -213,6 +213,32 @@ async def test_a_status_line_of_a_deleted_message_is_let_go(slack: Slack, slack_
 
     assert await slack.tell(waits(), told) == told
     assert slack_vendor.messages == {}
+
+
+async def test_a_message_that_somebody_deleted_is_not_posted_again_for_an_explanation(
+    slack: Slack, slack_vendor: TinySlack, told: Receipt
+):
+    slack_vendor.messages.clear()
+
+    assert await slack.tell(explained(), told) == told
+    assert slack_vendor.messages == {}
+
+
+@pytest.mark.parametrize(
+    ("told", "text"),
+    [
+        (exhausted(), "⚠️ Auto-remediation failed for nightly-load after 3 attempts"),
+        (succeeded(), "✅ Auto-remediation successful for nightly-load"),
+        (started(), "🤖 Auto-remediation attempt 1 for nightly-load"),
+        (explained(), "🚨 nightly-load failed"),
+    ],
+)
+async def test_what_has_no_original_goes_to_the_channel_in_its_own_words(
+    slack: Slack, slack_vendor: TinySlack, told: News, text: str
+):
+    await slack.tell(told, None)
+
+    assert slack_vendor.first["text"] == text
 
 
 @pytest.mark.parametrize("word", ["cant_update_message", "edit_window_closed"])

@@ -132,7 +132,8 @@ def _announced(news: News, event: Event) -> Telling:
 def _moved(news: News, event: StatusChanged, line: str) -> Telling:
     if event.remediation_success:
         done = success(news)
-        return Telling(line=line, text=done.text, above=done.blocks, opening=first(news), ending=True)
+        opening = Message(done.text, first(news).blocks)
+        return Telling(line=line, text=done.text, above=done.blocks, opening=opening, ending=True)
     if event.escalated:
         said = escalation(news)
     elif event.user == MERGED_USER:

@@ -56,7 +56,8 @@ class Slack:
         """What people must read reaches them in another way; what was only a status line is let go, or refused."""
         if refused.word in DELETED:
             log.warning("the original message is gone", extra=_about(news))
-            return await self._begin(news, told) or was.receipt()
+            must_be_read = told.reply or told.ending
+            return (await self._begin(news, told) if must_be_read else None) or was.receipt()
         now = was.after(told)
         instead = told.reply or (Message(now.text, now.blocks()) if told.ending else None)
         if refused.word not in UNEDITABLE or instead is None:
@@ -72,7 +73,7 @@ class Slack:
         draft = Original(
             channel=self._channel,
             ts="",
-            text=told.text or told.opening.text,
+            text=told.opening.text,
             first=told.opening.blocks,
             above=told.above or (),
         )

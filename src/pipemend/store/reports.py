@@ -75,6 +75,15 @@ def _where(view: View) -> sa.ColumnElement[bool]:
     return sa.and_(*parts)
 
 
+def choices(db: sa.Connection, names: Sequence[str], limit: int = 200) -> Mapping[str, Sequence[str]]:
+    """The values that tickets have under each of these names of EQUALS."""
+    return {name: list(db.scalars(_values(EQUALS[name], limit))) for name in names}
+
+
+def _values(column: sa.ColumnElement[Any], limit: int) -> sa.Select[Any]:
+    return sa.select(column).where(column.is_not(None), column != "").distinct().order_by(column).limit(limit)
+
+
 def success_rate(db: sa.Connection) -> float | None:
     """Healed tickets in percent of those a repair was tried for; None before the first."""
     healed = sa.func.count(sa.case((tickets.c.remediation_status == RemediationStatus.SUCCEEDED, 1)))

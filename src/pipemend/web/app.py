@@ -57,7 +57,7 @@ def create_app(services: Services, settings: Settings, *, worker: Worker | None 
     app.envelope = Envelope(super(Application, app).__call__, doors.find, [path[1:] for path in doors.doors])
     app.state.services, app.state.settings, app.state.worker = services, settings, worker
     app.state.doors, app.state.live = doors, Live(services.database, services.clock)
-    app.state.patience = Patience()
+    app.state.patience, app.state.choices = Patience(), pages.Choices()
     for part in (health.router, api.router, operations.router, tokens.router):
         app.include_router(part, responses=PROBLEM)
     for part in (sockets.router, static_files.router, pages.router):

@@ -49,7 +49,11 @@ async def switch(services: Served, user: Operator, body: schemas.AutomationIn) -
 
 
 async def automation_of(services: Services) -> schemas.Automation:
-    row = await services.database.read(switches.red_button)
+    return await services.database.read(partial(automation_in, services=services))
+
+
+def automation_in(db: sa.Connection, services: Services) -> schemas.Automation:
+    row = switches.red_button(db)
     pressed = row is not None and not row.enabled
     setting = services.policy.enabled
     return schemas.Automation(

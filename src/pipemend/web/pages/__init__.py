@@ -2,11 +2,12 @@
 
 from fastapi import APIRouter
 
-from pipemend.web.pages import dashboard, sign_in
+from pipemend.web.pages import dashboard, figures, sign_in, system, ticket
+from pipemend.web.pages.dashboard import Choices
 from pipemend.web.pages.rendering import error_page
 
 router = APIRouter(include_in_schema=False)
-router.include_router(sign_in.router)
-router.include_router(dashboard.router)
+for part in (sign_in, dashboard, figures, system, ticket):
+    router.include_router(part.router)
 
-__all__ = ["error_page", "router"]
+__all__ = ["Choices", "error_page", "router"]

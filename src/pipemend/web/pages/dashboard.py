@@ -1,14 +1,138 @@
-"""The dashboard."""
+"""The list of tickets."""
 
-from fastapi import APIRouter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated
+from urllib.parse import urlencode
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Request
+from fastapi import Query as InQuery
+from pydantic import Field
 from starlette.responses import Response
 
-from pipemend.web.auth import Viewer
-from pipemend.web.pages.rendering import render
+from pipemend.core.badge import TAB_NAMES, Badge, Tab, badge, tab
+from pipemend.core.ticket import Ticket
+from pipemend.store import reports
+from pipemend.web import schemas
+from pipemend.web.api import view_of
+from pipemend.web.auth import Served, Viewer
+from pipemend.web.pages import ticket as ticket_page
+from pipemend.web.pages.rendering import frame_in, show
 
+CHOICES = ("severity", "error_type", "team", "connection", "platform")
+SORTS = {"newest": "Newest first", "oldest": "Oldest first", "severity": "Most severe first", "pipeline": "By pipeline"}
+LOOK_AGAIN = timedelta(seconds=30)
 router = APIRouter()
 
 
+class DashboardQuery(schemas.TicketQuery):
+    """The view is the address."""
+
+    ticket: schemas.Words | None = None
+    page_size: int = Field(50, ge=10, le=200)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A ticket as the list shows it."""
+
+    ticket: Ticket
+    badge: Badge | None
+    tab: Tab
+    state: str
+    attempts: int
+    limit: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TabLink:
+    name: str
+    key: str
+    count: int
+    address: str
+    chosen: bool
+
+
+class Choices:
+    """Which values there are to filter by. Asked at most twice a minute: over many tickets that takes a while."""
+
+    def __init__(self) -> None:
+        self.known: Mapping[str, Sequence[str]] = {}
+        self.asked: datetime | None = None
+
+    def of(self, db: sa.Connection, now: datetime) -> Mapping[str, Sequence[str]]:
+        if self.asked is None or not timedelta(0) <= now - self.asked < LOOK_AGAIN:
+            self.known, self.asked = reports.choices(db, CHOICES), now
+        return self.known
+
+
 @router.get("/dashboard")
-async def dashboard(user: Viewer) -> Response:
-    return render("error.html", status=200, title="Dashboard", detail=user.name)
+async def dashboard(
+    request: Request, services: Served, user: Viewer, query: Annotated[DashboardQuery, InQuery()]
+) -> Response:
+    """Tickets under a filter; with `ticket` the story of one."""
+    if query.ticket:
+        return await ticket_page.story(request, services, user, query.ticket)
+    choices: Choices = request.app.state.choices
+
+    def ask(db: sa.Connection) -> Response:
+        frame = frame_in(db, services, user)
+        found = reports.listing(db, view_of(query))
+        return show(
+            request,
+            "tickets.html",
+            frame,
+            query=query,
+            rows=[row_of(ticket) for ticket in found.tickets],
+            total=found.total,
+            tabs=tabs_of(query, found.counts),
+            choices=choices.of(db, frame.now),
+            sorts=SORTS,
+            pages=pages_of(query, found.total),
+            filtered=bool(query.q or any(getattr(query, name) for name in (*CHOICES, "pipeline"))),
+            connections=len(services.connections),
+        )
+
+    return await services.database.read(ask)
+
+
+def row_of(ticket: Ticket) -> Row:
+    where = tab(ticket)
+    limit = max(ticket.max_attempts or 0, ticket.remediation_attempts) or None
+    return Row(ticket, badge(ticket), where, TAB_NAMES[where], ticket.remediation_attempts, limit)
+
+
+def tabs_of(query: DashboardQuery, counts: Mapping[str, int]) -> list[TabLink]:
+    every = TabLink("All", "", sum(counts.values()), address_of(query, tab=None, page=1), query.tab is None)
+    return [every] + [
+        TabLink(name, str(key), counts[str(key)], address_of(query, tab=key, page=1), query.tab is key)
+        for key, name in TAB_NAMES.items()
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    first: int
+    last: int
+    before: str | None
+    after: str | None
+
+
+def pages_of(query: DashboardQuery, total: int) -> Pages:
+    first, last = query.offset + 1, min(query.offset + query.page_size, total)
+    return Pages(
+        first,
+        last,
+        address_of(query, page=query.page - 1) if query.page > 1 else None,
+        address_of(query, page=query.page + 1) if last < total else None,
+    )
+
+
+def address_of(query: DashboardQuery, **changes: object) -> str:
+    """The same view with some words changed; what is as usual is left out."""
+    usual = DashboardQuery()
+    given = {**query.model_dump(), **changes}
+    kept = {name: str(value) for name, value in given.items() if value not in (None, "", getattr(usual, name))}
+    return f"/dashboard?{urlencode(kept)}" if kept else "/dashboard"

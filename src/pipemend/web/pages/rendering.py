@@ -1,17 +1,25 @@
 """Templates into pages."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
+import sqlalchemy as sa
 from fastapi import Request
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from pipemend.web import static_files
+from pipemend.flows.services import Services
+from pipemend.store import events
+from pipemend.web import schemas, static_files
+from pipemend.web.auth import User
+from pipemend.web.operations import automation_in
 from pipemend.web.pages import words
 
 PAGES = ("/dashboard", "/login", "/logout")
+FRAGMENT = "x-pipemend-fragment"
 
 environment = Environment(
     loader=PackageLoader("pipemend.web.pages"),
@@ -19,9 +27,33 @@ environment = Environment(
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
+    auto_reload=False,
 )
 environment.globals["static"] = static_files.address
 environment.filters.update(words.FILTERS)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What is around every page: who reads it, whether automation runs, and the newest event that it shows."""
+
+    user: User
+    now: datetime
+    automation: schemas.Automation
+    event: int
+
+
+def frame_in(db: sa.Connection, services: Services, user: User) -> Frame:
+    """Asked before the page's own rows: an event that comes between is told again, never lost."""
+    return Frame(user, services.clock.now(), automation_in(db, services), events.newest(db))
+
+
+def show(request: Request, template: str, frame: Frame, status: int = 200, **context: Any) -> HTMLResponse:
+    """A page; only its moving parts where our script asks for them."""
+    layout = "part.html" if request.headers.get(FRAGMENT) else "page.html"
+    answer = render(template, status, layout=layout, frame=frame, now=frame.now, **context)
+    answer.headers["Vary"] = FRAGMENT
+    return answer
 
 
 def render(template: str, status: int = 200, /, **context: Any) -> HTMLResponse:
@@ -33,7 +65,7 @@ def error_page(request: Request, status: int, detail: str) -> Response | None:
     path = request.url.path
     if not path.startswith(PAGES):
         return None
-    if request.headers.get("x-pipemend-fragment"):
+    if request.headers.get(FRAGMENT):
         return None  # our script asks for a part of a page, and must never get a sign-in form in its place
     if status == 401 and request.method == "GET":
         query = f"?{request.url.query}" if request.url.query else ""

@@ -1,6 +1,133 @@
-"""How values are said to people."""
+"""How values are said to people: short times, small units, a dash for nothing."""
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
-FILTERS: dict[str, Callable[..., Any]] = {}
+from markupsafe import Markup
+
+from pipemend.core.clock import moment, stamp
+from pipemend.core.ticket import AI_USER, PIPELINE_USER, RECOVERED_USER, Ticket
+
+NOTHING = "–"
+MINUTE, HOUR, DAY = 60, 3600, 86400
+PEOPLE = {
+    AI_USER: "AI Auto-Heal",
+    PIPELINE_USER: "the pipeline itself",
+    RECOVERED_USER: "somebody's own rerun",
+}
+ACTIONS = {
+    "retry_pipeline": "Re-run the pipeline",
+    "retry_job": "Re-run the job",
+    "restart_cluster": "Restart the cluster, then re-run the job",
+    "scale_up_cluster": "Scale the cluster up, then re-run the job",
+    "reinstall_libraries": "Reinstall libraries, then re-run the job",
+    "check_upstream": "Check upstream, then re-run the pipeline",
+    "refresh_linked_service": "Refresh the linked service, then re-run the pipeline",
+}
+PLATFORMS = {"data_factory": "Data Factory", "databricks": "Databricks"}
+
+
+def span(seconds: float | None) -> str:
+    """`42s`, `6m 12s`, `1h 05m`, `3d`."""
+    if seconds is None:
+        return NOTHING
+    whole = max(int(seconds), 0)
+    if whole < MINUTE:
+        return f"{whole}s"
+    if whole < HOUR:
+        return f"{whole // MINUTE}m {whole % MINUTE:02d}s" if whole % MINUTE else f"{whole // MINUTE}m"
+    if whole < DAY:
+        return f"{whole // HOUR}h {whole % HOUR // MINUTE:02d}m"
+    return f"{whole // DAY}d"
+
+
+def rough(seconds: float) -> str:
+    """Like `span`, without seconds: `<1m`, `9m`, `1h 05m`, `3d`. The script in the browser says the same."""
+    whole = max(int(seconds), 0)
+    if whole < MINUTE:
+        return "<1m"
+    return f"{whole // MINUTE}m" if whole < HOUR else span(whole)
+
+
+def ago(at: datetime | str | None, now: datetime) -> Markup:
+    """How long ago, short; exact on hover and for programs."""
+    return _time(at, "ago", lambda when: rough((now - when).total_seconds()))
+
+
+def until(at: datetime | str | None, now: datetime) -> Markup:
+    """How long from now; what is over is `now`."""
+    return _time(at, "until", lambda when: rough((when - now).total_seconds()) if when > now else "now")
+
+
+def clock(at: datetime | str | None) -> Markup:
+    """The exact time."""
+    return _time(at, "", lambda when: f"{when:%d %b %H:%M:%S}")
+
+
+def sla_of(ticket: Ticket, now: datetime) -> Markup:
+    """How much of the time a ticket may stay open is left, or over; of a closed one whether it was met."""
+    due = ticket.timestamp + timedelta(seconds=ticket.sla_seconds)
+    if ticket.closed:
+        late = ticket.sla_status == "Breached"
+        return Markup('<span class="{}">{}</span>').format("over" if late else "met", "late" if late else "met")
+    return _time(due, "sla", lambda when: _left((when - now).total_seconds()), "over" if now > due else "")
+
+
+def _left(seconds: float) -> str:
+    return f"{rough(seconds)} left" if seconds >= 0 else f"{rough(-seconds)} over"
+
+
+def _time(at: datetime | str | None, kind: str, say: Callable[[datetime], str], tone: str = "") -> Markup:
+    when = moment(at)
+    if when is None:
+        return Markup("–")
+    return Markup('<time datetime="{}" title="{:%Y-%m-%d %H:%M:%S} UTC" data-time="{}" class="{}">{}</time>').format(
+        stamp(when), when, kind, tone, say(when)
+    )
+
+
+def person(name: str | None) -> str:
+    return PEOPLE.get(name or "", name or NOTHING)
+
+
+def first_line(text: str | None, limit: int = 200) -> str:
+    """The beginning of a text, in one line."""
+    return " ".join((text or "")[: 4 * limit].split())[:limit]
+
+
+def web_link(address: str | None) -> str | None:
+    """The address if it leads to the web; one from outside may be anything."""
+    try:
+        parts = urlsplit(address or "")
+    except ValueError:
+        return None
+    return address if parts.scheme in ("https", "http") and parts.netloc else None
+
+
+def action(name: str | None) -> str:
+    return ACTIONS.get(name or "", (name or NOTHING).replace("_", " ").capitalize())
+
+
+def platform(name: str) -> str:
+    return PLATFORMS.get(name, name.replace("_", " ").capitalize())
+
+
+def number(value: float | None, digits: int = 0) -> str:
+    return NOTHING if value is None else f"{value:,.{digits}f}"
+
+
+FILTERS: dict[str, Callable[..., Any]] = {
+    "span": span,
+    "ago": ago,
+    "until": until,
+    "clock": clock,
+    "sla_of": sla_of,
+    "person": person,
+    "first_line": first_line,
+    "web_link": web_link,
+    "action": action,
+    "platform": platform,
+    "number": number,
+}

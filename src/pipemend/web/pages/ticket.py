@@ -1,0 +1,167 @@
+"""The story of one ticket, and the commands that people give there."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+from urllib.parse import quote
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Request
+from starlette.responses import RedirectResponse, Response
+
+from pipemend.core.attempt import Attempt, AttemptStatus
+from pipemend.core.badge import TAB_NAMES, badge, tab
+from pipemend.core.commands import Acknowledge, Command, Retry, Stop
+from pipemend.core.errors import Stale
+from pipemend.core.ticket import Ticket
+from pipemend.flows import commands
+from pipemend.flows.services import Services
+from pipemend.store import attempts, audit, tickets
+from pipemend.web.auth import Configured, Operator, Served, User
+from pipemend.web.pages.rendering import frame_in, show
+from pipemend.web.pages.words import web_link
+
+router = APIRouter(prefix="/dashboard/tickets")
+TONES = {
+    AttemptStatus.SUCCEEDED: "healed",
+    AttemptStatus.FAILED: "escalated",
+    AttemptStatus.TIMED_OUT: "escalated",
+    AttemptStatus.CANCELLED: "quiet",
+}
+SAID = {
+    AttemptStatus.WAITING: "Waiting",
+    AttemptStatus.STARTING: "Starting",
+    AttemptStatus.UNKNOWN: "Looking for its run",
+    AttemptStatus.IN_PROGRESS: "Running",
+    AttemptStatus.SUCCEEDED: "Succeeded",
+    AttemptStatus.FAILED: "Failed",
+    AttemptStatus.CANCELLED: "Cancelled",
+    AttemptStatus.TIMED_OUT: "Timed out",
+}
+ANSWERS = {
+    "try": ("Repair automatically", "healing"),
+    "not yet": ("Not yet", "approval"),
+    "never": ("No automatic repair", "quiet"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """An attempt as the page tells it."""
+
+    attempt: Attempt
+    said: str
+    tone: str
+    link: str | None
+    waited: float
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """Which buttons the reader gets."""
+
+    acknowledge: bool
+    retry: bool
+    stop: bool
+
+
+async def story(
+    request: Request, services: Services, user: User, ticket_id: str, status: int = 200, notice: str = ""
+) -> Response:
+    """What broke and why, what was decided, what was tried, who did what. Raises NotFound."""
+    settings = request.app.state.settings
+
+    def ask(db: sa.Connection) -> Response:
+        frame = frame_in(db, services, user)
+        ticket = tickets.get(db, ticket_id)
+        tried = attempts.of_ticket(db, ticket_id)
+        where = tab(ticket)
+        return show(
+            request,
+            "ticket.html",
+            frame,
+            status,
+            ticket=ticket,
+            badge=badge(ticket),
+            tab=where,
+            state=TAB_NAMES[where],
+            tries=[_try(ticket, attempt) for attempt in reversed(tried)],
+            runs=_runs(tickets.runs_of(db, ticket_id), ticket),
+            trail=audit.page(db, ticket_id=ticket_id, limit=100)[1],
+            answer=ANSWERS.get(str(ticket.decision.get("answer", "")), ("Not decided yet", "quiet")),
+            allowed=_allowed(user, ticket, tried),
+            issue=_issue(settings.jira_domain, ticket.itsm_ticket_id),
+            needs=_needs(ticket, tried),
+            notice=notice,
+        )
+
+    return await services.database.read(ask)
+
+
+@router.post("/{ticket_id}/{word}")
+async def command(
+    request: Request,
+    services: Served,
+    user: Operator,
+    _: Configured,
+    ticket_id: str,
+    word: Literal["acknowledge", "retry", "stop"],
+) -> Response:
+    """A button of the page. What comes too late is told on the page itself."""
+    try:
+        await commands.carry_out(services, _command(word, user.name, ticket_id))
+    except Stale as error:
+        return await story(request, services, user, ticket_id, 409, str(error))
+    return RedirectResponse(f"/dashboard?ticket={quote(ticket_id, safe='')}", 303)
+
+
+def _command(word: str, by: str, ticket_id: str) -> Command:
+    if word == "acknowledge":
+        return Acknowledge(by=by, ticket_id=ticket_id)
+    return Retry(by=by, ticket_id=ticket_id) if word == "retry" else Stop(by=by, ticket_id=ticket_id)
+
+
+def _try(ticket: Ticket, attempt: Attempt) -> Try:
+    live = "approval" if attempt.status is AttemptStatus.WAITING else "healing"
+    waited = (attempt.started_at - attempt.created_at).total_seconds()
+    return Try(
+        attempt,
+        SAID[attempt.status],
+        TONES.get(attempt.status, live),
+        _run_link(ticket, attempt.remediation_run_id),
+        waited,
+    )
+
+
+def _run_link(ticket: Ticket, run_id: str | None) -> str | None:
+    """A platform's pages for two runs of one pipeline differ in the run's id alone."""
+    whole, quoted = web_link(ticket.run_link), quote(ticket.run_id, safe="")
+    if not whole or not run_id or quoted not in whole:
+        return None
+    return whole.replace(quoted, quote(run_id, safe=""))
+
+
+def _runs(rows: Sequence[Any], ticket: Ticket) -> list[dict[str, Any]]:
+    order = {"root": 0, "child": 1, "rerun": 2, "person": 3}
+    some = sorted(rows, key=lambda row: (order.get(row.role, 9), row.ended_at.timestamp() if row.ended_at else 0))
+    return [{**row._mapping, "link": _run_link(ticket, row.run_id)} for row in some]
+
+
+def _allowed(user: User, ticket: Ticket, tried: Sequence[Attempt]) -> Allowed:
+    """As far as it can be told here; the command itself has the last word."""
+    can = user.may("operator") and not ticket.closed
+    busy = any(not attempt.status.ended for attempt in tried)
+    return Allowed(acknowledge=can, retry=can and not busy, stop=can and not ticket.hands_off)
+
+
+def _issue(domain: str, issue: str | None) -> str | None:
+    return web_link(f"{domain}/browse/{quote(issue, safe='')}") if domain and issue else None
+
+
+def _needs(ticket: Ticket, tried: Sequence[Attempt]) -> str:
+    """Why a person has to act now, in a sentence; empty while nobody has to."""
+    if ticket.closed or ticket.remediation_status in (None, "in_progress", "succeeded"):
+        never = ticket.decision.get("answer") == "never" and not ticket.closed and not ticket.remediation_status
+        return str(ticket.decision.get("why") or "") if never else ""
+    last = next((a.failure_reason for a in reversed(tried) if a.failure_reason), "")
+    return last or ticket.hands_off or str(ticket.decision.get("why") or "")

@@ -6,7 +6,7 @@ import pytest
 
 from pipemend.core.errors import SettingsError
 from pipemend.core.playbook import ACTIONS, Playbook
-from pipemend.playbooks import load
+from pipemend.playbooks import FIELDS, RULE_FIELDS, load
 
 # The plan's table: action, attempts, waits before each of them.
 PLAN = [
@@ -191,3 +191,14 @@ def test_a_file_in_another_encoding_is_refused(tmp_path: Path):
 
 def test_every_action_is_in_one_list():
     assert {book.action for book in load(None, 3).entries.values()} <= ACTIONS
+
+
+PAGE = Path(__file__).resolve().parents[1] / "docs/reference/playbooks.md"
+
+
+def test_every_field_and_every_built_in_entry_is_in_the_page():
+    page = PAGE.read_text()
+    types = {error_type for error_type, _ in load(None, 3).entries}
+
+    assert [name for name in (*FIELDS, *RULE_FIELDS, *ACTIONS) if f"`{name}`" not in page] == []
+    assert [name for name in types if name not in page] == []

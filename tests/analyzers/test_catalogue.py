@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipemend.analyzers.catalogue import FOLDER, CatalogueError, catalogue, read
+from pipemend.analyzers.catalogue import FOLDER, KNOWN, OWN, CatalogueError, catalogue, read
 from pipemend.core.playbook import ACTIONS, ERROR_TYPES
 from pipemend.core.rca import Remediable
 from pipemend.playbooks import load
@@ -111,3 +111,25 @@ def test_a_missing_type_is_named(tmp_path: Path):
 
     with pytest.raises(CatalogueError, match="GatewayTimeout"):
         read(tmp_path)
+
+
+PAGE = Path(__file__).resolve().parents[2] / "docs/reference/catalogue.md"
+
+
+def test_every_error_type_is_in_the_page_as_it_is_in_the_catalogue():
+    rows = PAGE.read_text().splitlines()
+    verdicts = catalogue().verdicts.values()
+
+    missing = [
+        v.error_type
+        for v in verdicts
+        if f"| {v.error_type} | {v.meaning} | {v.transient} | {v.remediable} | {v.action} | {v.severity} |" not in rows
+    ]
+
+    assert missing == []
+
+
+def test_every_field_of_an_entry_is_in_the_page():
+    page = PAGE.read_text()
+
+    assert [name for name in (KNOWN | OWN) if f"`{name}`" not in page] == []

@@ -1,6 +1,9 @@
 """What the rules make of messages: facts before words, the inner cause before its wrapper, and no guessing."""
 
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -9,6 +12,8 @@ from hypothesis import strategies as st
 from pipemend.analyzers.rules import Rules, classify, explain
 from pipemend.core.playbook import ERROR_TYPES
 from pipemend.core.rca import UNCLASSIFIED, Failure, Fault, History, Remediable
+
+HOUSE = Path(__file__).resolve().parents[2]
 
 # Short forms of what the vendors print, one or more for every error type.
 SAID = [
@@ -183,6 +188,19 @@ def test_any_text_gets_a_whole_answer(message, code, platform):
     assert 0 <= said.confidence <= 1
     assert (said.remediable is Remediable.NO) == (said.details["action"] == "none")
     assert said == classify(platform, message, code)
+
+
+def test_the_answer_does_not_depend_on_the_process():
+    code = "from tests.analyzers.test_rules import SAID, classify; print([classify(p, m, c) for p, c, m, _ in SAID])"
+    runs = {
+        subprocess.run(
+            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, cwd=HOUSE
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+
+    assert len(runs) == 1
+    assert runs.pop()
 
 
 NASTY = {

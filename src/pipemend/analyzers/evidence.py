@@ -41,7 +41,7 @@ def read(message: str, code: str = "") -> Evidence:
     codes = [Fact(code.strip(), 0, 0)] if code.strip() else []
     codes += _codes(text)
     words = " ".join(dict.fromkeys(spoken(fact.value) for fact in codes if fact.told and not fact.number))
-    plain = f"{words} | {text}" if words else text
+    plain = f"{words}. {text}" if words else text  # a sentence of their own
     start = len(plain) - len(text)
     return Evidence(
         plain=plain,

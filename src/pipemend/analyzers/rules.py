@@ -1,21 +1,18 @@
 """Explains failures by rules alone: no network, no model. What the catalogue does not know is Unclassified."""
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Sequence
 
 from pipemend.analyzers import sentences
-from pipemend.analyzers.catalogue import FAMILY, STATUS, SURE, Entry, Phrase, Verdict, catalogue
-from pipemend.analyzers.evidence import CODELIKE, Evidence, Fact, read
+from pipemend.analyzers.catalogue import SURE, Verdict, catalogue
+from pipemend.analyzers.evidence import Evidence, read
+from pipemend.analyzers.signs import Match, matches
 from pipemend.core.rca import UNCLASSIFIED, Diagnosis, Failure, Fault, History, Remediable
 
 # A permanent cause wins over one that a repeat might heal, if it is at most so much weaker. The margin is wider where
 # a machine would act at once, where a bare HTTP status is all that speaks for it, and where it is only quoted.
 MARGINS = {Remediable.YES: 25, Remediable.CONDITIONAL: 15}
 STATUS_MARGIN, QUOTED_MARGIN = 25, 50
-WORDS_OF_A_CODE = 60  # the words in a name say less than the same words in a sentence
-UNTOLD = 10  # so much less is a code worth that merely stands somewhere in the text
 # A text that speaks to whoever reads it, instead of about a failure, starts nothing.
 ADDRESSES_US = re.compile(
     r"auto_?heal|\bremediable\b|\b(?:ignore|disregard|forget|override)\b.{0,40}\b(?:instruction|prompt|rule|guardrail)s?\b"
@@ -23,19 +20,10 @@ ADDRESSES_US = re.compile(
     r"|\byou (?:are|must|should) (?:an? )?(?:ai|assistant|model|agent|answer|respond|classify|retry)\b"
     r"|\bset (?:the )?error[_ ]type\b|\berror[_ ]type (?:is|to|=)"
 )
+SPARK = re.compile(r"databricks|dbutils|dbfs:|org\.apache\.spark|sparkexception|py4j|\bdelta_")
+FACTORY = re.compile(r"operation on target|hybriddelivery|microsoft\.datatransfer|data ?factory|dataflow|errorcode=")
 MOST_FAULTS = 20
 PLATFORMS = {"adf": "data_factory", "dbx": "databricks"}
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """An entry that speaks: how loudly, by what kind of sign, and where in the text."""
-
-    entry: Entry
-    weight: int
-    sign: str
-    start: int
-    end: int
 
 
 class Rules:
@@ -72,98 +60,29 @@ def classify(
     activity: str = "",
 ) -> Diagnosis:
     """What a message says, whatever its size and language. The same arguments give the same answer."""
-    where = platform_name(platform)
     evidence = read(message or "", code or "")
-    matches = sorted(
-        _matches(where, evidence, (context or "").lower()), key=lambda match: (match.weight, match.end), reverse=True
-    )
-    return _diagnosis(where, evidence, matches, activity)
+    where = platform_name(platform) or _platform_of(evidence.low)
+    return _diagnosis(where, evidence, matches(where, evidence, context or ""), activity)
 
 
 def platform_name(platform: str | None) -> str:
     """Our word for a platform; `adf` is Data Factory's."""
     name = (platform or "").strip().lower()
-    return PLATFORMS.get(name, name) or "data_factory"
+    return PLATFORMS.get(name, name)
 
 
-def _matches(platform: str, evidence: Evidence, context: str) -> Iterator[Match]:
-    """The strongest sign of each entry that speaks."""
-    best: dict[str, Match] = {}
-    for match in (*_by_facts(evidence), *_by_phrases(evidence)):
-        rival = best.get(match.entry.id)
-        if rival is None or (match.weight, match.end) > (rival.weight, rival.end):
-            best[match.entry.id] = match
-    for match in best.values():
-        if match.entry.speaks_on(platform) and match.entry.fits(evidence.low, context):
-            yield match
+def _platform_of(low: str) -> str:
+    """The platform that a text sounds like."""
+    return "databricks" if SPARK.search(low) and not FACTORY.search(low) else "data_factory"
 
 
-def _by_facts(evidence: Evidence) -> Iterator[Match]:
-    known = catalogue()
-    for fact in evidence.codes:
-        for entry, weight in _speakers(fact.value, fact.told):
-            yield _match(entry, weight if fact.told else weight - UNTOLD, "code", fact, evidence)
-        if fact.told and fact.number is not None:
-            for entry in known.numbers.get(fact.number, ()):
-                yield _match(entry, entry.weight, "number", fact, evidence)
-    for fact in evidence.http:
-        for entry in known.http.get(int(fact.value), ()):
-            yield _match(entry, min(entry.weight, STATUS) + (13 if fact.told else 0), "status", fact, evidence)
-    for fact in evidence.sql:
-        for entry in known.sql.get(int(fact.value), ()):
-            yield _match(entry, entry.weight + 5, "number", fact, evidence)
-
-
-def _match(entry: Entry, weight: int, sign: str, fact: Fact, evidence: Evidence) -> Match:
-    return Match(entry, weight, sign, evidence.start + fact.start, evidence.start + fact.end)
-
-
-@lru_cache(8192)
-def _speakers(code: str, told: bool) -> Sequence[tuple[Entry, int]]:
-    """Who knows this code. A plain word such as `Conflict` is a code only where it is told as one."""
-    if not told and not CODELIKE.search(code):
-        return ()
-    known = catalogue()
-    exact = [(entry, entry.code_weight) for entry in known.codes.get(code, ())]
-    if exact:
-        return exact
-    # In a code the last word says what is wrong: SkipForbiddenFileNotSupported is not about a right that is missing.
-    fitting = [(code.rfind(part), entry) for part, pattern, entry in known.families if pattern.match(code)]
-    last = max((place for place, _ in fitting), default=-1)
-    return [(entry, min(FAMILY, entry.code_weight)) for place, entry in fitting if place == last]
-
-
-def _by_phrases(evidence: Evidence) -> Iterator[Match]:
-    spans: dict[str, tuple[Entry, list[tuple[int, int]]]] = {}
-    for phrase, entry in _likely(evidence.low):
-        if span := phrase.last(evidence.low):
-            spans.setdefault(entry.id, (entry, []))[1].append(span)
-    for entry, found in spans.values():
-        start, end = max(found, key=lambda span: (span[0] >= evidence.start, span[1] - span[0], span[1]))
-        in_code = start < evidence.start
-        yield Match(entry, min(entry.weight, WORDS_OF_A_CODE) if in_code else entry.weight, "words", start, end)
-
-
-WORD = re.compile(r"[a-z0-9]+")
-
-
-def _likely(low: str) -> Iterator[tuple[Phrase, Entry]]:
-    """The phrases that can stand in the text, judged by the words it holds."""
-    known = catalogue()
-    for word in set(WORD.findall(low)):
-        yield from known.words.get(word, ())
-    yield from known.always
-    if not low.isascii():
-        yield from known.foreign
-
-
-def _decide(matches: Sequence[Match], evidence: Evidence) -> Match:
+def _decide(found: Sequence[Match], evidence: Evidence) -> Match:
     """The match that counts: the strongest, or a permanent cause close behind one that a repeat might heal."""
-    first = matches[0]
+    first = found[0]
     if first.entry.permanent:
         return first
     least = first.weight - _margin(first, evidence)
-    return next((match for match in matches if match.weight >= least and _overrules(match, first)), first)
+    return next((match for match in found if match.weight >= least and _overrules(match, first)), first)
 
 
 def _margin(match: Match, evidence: Evidence) -> int:
@@ -190,16 +109,16 @@ def _overrules(match: Match, first: Match) -> bool:
 CONFIDENCE = {"code": 0.0, "number": 0.02, "status": -0.02, "words": 0.0}
 
 
-def _diagnosis(platform: str, evidence: Evidence, matches: Sequence[Match], activity: str) -> Diagnosis:
-    if not matches or matches[0].entry.verdict.error_type == UNCLASSIFIED:
+def _diagnosis(platform: str, evidence: Evidence, found: Sequence[Match], activity: str) -> Diagnosis:
+    if not found or found[0].entry.verdict.error_type == UNCLASSIFIED:
         return _unclassified(evidence, activity)
-    chosen = _decide(matches, evidence)
+    chosen = _decide(found, evidence)
     verdict = chosen.entry.verdict
     addressed = verdict.remediable is not Remediable.NO and ADDRESSES_US.search(evidence.low) is not None
     remediable = Remediable.NO if addressed else verdict.remediable
     quote = _quote(evidence, chosen)
     rivals = sorted(
-        {m.entry.verdict.error_type for m in matches if m.weight >= chosen.weight - 10} - {verdict.error_type}
+        {m.entry.verdict.error_type for m in found if m.weight >= chosen.weight - 10} - {verdict.error_type}
     )
     return Diagnosis(
         error_type=verdict.error_type,
@@ -216,6 +135,7 @@ def _diagnosis(platform: str, evidence: Evidence, matches: Sequence[Match], acti
             "quote": quote,
             "action": "none" if addressed else verdict.action_on(platform),
             "transient": verdict.transient,
+            "addressed": addressed,
             "source": verdict.source,
             "also": rivals,
         },

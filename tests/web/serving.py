@@ -9,11 +9,11 @@ from fastapi import FastAPI
 
 
 @asynccontextmanager
-async def serving(app: FastAPI) -> AsyncIterator[str]:
+async def serving(app: FastAPI, port: int = 0) -> AsyncIterator[str]:
     """The address of the application, `host:port`, while the block runs."""
     config = uvicorn.Config(
         app,
-        port=0,
+        port=port,
         ws="websockets-sansio",
         access_log=False,
         log_config=None,
@@ -21,13 +21,12 @@ async def serving(app: FastAPI) -> AsyncIterator[str]:
         timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-    work = asyncio.create_task(server._serve())
+    work = asyncio.create_task(server._serve())  # `serve` would take over the signals of the test run
     while not server.started:
         await asyncio.sleep(0.01)
         if work.done():
             work.result()
-    host, port = server.servers[0].sockets[0].getsockname()[:2]
+    host, port, *_ = server.servers[0].sockets[0].getsockname()
     try:
         yield f"{host}:{port}"
     finally:

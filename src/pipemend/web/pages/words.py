@@ -71,7 +71,7 @@ def sla_of(ticket: Ticket, now: datetime) -> Markup:
     due = ticket.timestamp + timedelta(seconds=ticket.sla_seconds)
     if ticket.closed:
         late = ticket.sla_status == "Breached"
-        return Markup('<span class="{}">{}</span>').format("over" if late else "met", "late" if late else "met")
+        return Markup("<span>{}</span>").format("late" if late else "met")
     return _time(due, "sla", lambda when: _left((when - now).total_seconds()), "over" if now > due else "")
 
 

@@ -41,7 +41,7 @@ function tellTimes() {
 
 // What a part says, apart from times, which this script writes itself.
 const meaning = (part) => part.innerHTML.replace(/(<time[^>]*>)[^<]*/g, "$1").replace(/ class="(over)?"/g, "");
-const held = (part) => part.contains(document.activeElement) || part.querySelector("details[name][open]") !== null;
+const held = (part) => part.querySelector("input:focus, select:focus, details.act[open]") !== null;
 
 function remember(root) {
   for (const part of root.querySelectorAll("[data-part]")) parts.set(part.dataset.part, meaning(part));
@@ -72,8 +72,17 @@ function askPage(fresh) {
 
 function replace(mine, part) {
   const open = [...mine.querySelectorAll("details[open][id]")].map((one) => one.id);
+  const focus = mine.contains(document.activeElement) ? placeOf(document.activeElement) : null;
   mine.replaceChildren(...part.childNodes);
   for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+  if (focus) mine.querySelector(focus)?.focus();
+}
+
+// How to find the same thing among the new ones.
+function placeOf(element) {
+  if (element.matches("a[href]")) return `a[href="${CSS.escape(element.getAttribute("href"))}"]`;
+  const named = element.closest("[id]");
+  return named ? `#${CSS.escape(named.id)} ${element === named ? "" : element.localName}`.trim() : null;
 }
 
 // ---- The list: rows by id; nothing is moved or taken away while a hand or the reader is in it ----

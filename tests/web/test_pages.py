@@ -1,0 +1,301 @@
+"""The pages as a browser without a script gets them."""
+
+import re
+from html import unescape
+from typing import Any
+
+import pytest
+
+from pipemend.core.clock import stamp
+from pipemend.core.guardrails import Objection, Situation, judge
+from pipemend.core.ticket import AI_USER, Approval, RemediationStatus, Status
+from pipemend.flows.services import Policy
+from pipemend.store import tickets
+from tests.web.stage import fill
+from tests.web.world import World
+
+BADGES: dict[str, dict[str, Any]] = {
+    "🤖 Auto-Healing": {"remediation_status": RemediationStatus.IN_PROGRESS},
+    "✅ Auto-Remediated": {"status": Status.ACKNOWLEDGED, "remediation_status": RemediationStatus.SUCCEEDED},
+    "⚠️ Escalated": {"remediation_status": RemediationStatus.MAX_RETRIES_EXCEEDED},
+    "Failed": {"remediation_status": RemediationStatus.FAILED},
+    "Needs approval": {"approval": Approval.AWAITING},
+    "Open": {},
+    "In Progress": {"status": Status.IN_PROGRESS},
+}
+
+
+def row_of(html: str, ticket_id: str) -> str:
+    """What a person reads in a row of the list."""
+    (row,) = re.findall(rf'<tr data-id="{ticket_id}".*?</tr>', html, re.DOTALL)
+    return words_of(row)
+
+
+def words_of(html: str) -> str:
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", html)).split())
+
+
+@pytest.mark.parametrize("badge", BADGES)
+async def test_the_list_shows_the_badge_in_words(world: World, badge: str):
+    ticket = await world.ticket(**BADGES[badge])
+    async with await world.browser("viewer") as client:
+        page = await client.get("/dashboard")
+
+    assert page.status_code == 200
+    assert f" {badge} " in row_of(page.text, ticket.id)
+    assert "nightly-load" in row_of(page.text, ticket.id)
+
+
+async def test_tabs_count_and_lead_to_their_tickets(small_world: World):
+    await fill(small_world)
+    async with await small_world.browser("viewer") as client:
+        page = (await client.get("/dashboard?q=load")).text
+        links = re.findall(r'<a href="([^"]*)"[^>]*class="tab ([a-z_]*)[^"]*">[^<]*<b>(\d+)</b>', page)
+        assert len(links) == 7
+        for address, key, count in links:
+            told = (await client.get(unescape(address))).text
+            assert f"of {count}<" in told or (count == "0" and "Nothing fits" in told)
+            assert "q=load" in address
+            assert not key or f"tab={key}" in address
+
+
+async def test_pages_of_the_list_lead_on_and_back(small_world: World):
+    for number in range(25):
+        await small_world.ticket(f"p{number}", run_id=f"r{number}")
+    async with await small_world.browser("viewer") as client:
+        second = (await client.get("/dashboard?page_size=10&page=2")).text
+        beyond = await client.get("/dashboard?page=99")
+
+    assert "11–20 of 25" in words_of(second)
+    assert re.search(r'href="/dashboard\?page_size=10" rel="prev"', second)
+    assert re.search(r'href="/dashboard\?page=3&amp;page_size=10" rel="next"', second)
+    assert (beyond.status_code, "no page 99" in beyond.text) == (200, True)
+
+
+@pytest.mark.parametrize("query", ["tab=x", "page=0", "page=x", "sort=x", "nonsense=1", "page=999999999"])
+async def test_a_wrong_address_says_so_on_a_page(small_world: World, query: str):
+    async with await small_world.browser("viewer") as client:
+        page = await client.get(f"/dashboard?{query}")
+
+    assert page.status_code == 422
+    assert page.headers["content-type"].startswith("text/html")
+    assert query.partition("=")[0] in page.text
+
+
+async def test_the_script_asks_for_parts_and_gets_no_frame(small_world: World):
+    await small_world.ticket()
+    async with await small_world.browser("viewer") as client:
+        whole = await client.get("/dashboard")
+        part = await client.get("/dashboard", headers={"X-Pipemend-Fragment": "1"})
+    async with small_world.client() as stranger:
+        refused = await stranger.get("/dashboard", headers={"X-Pipemend-Fragment": "1"})
+
+    assert "<header" in whole.text
+    assert "<header" not in part.text
+    assert 'data-part="list"' in part.text
+    assert "x-pipemend-fragment" in part.headers["vary"]
+    assert refused.status_code == 401
+    assert refused.headers["content-type"] == "application/problem+json"
+
+
+async def test_texts_from_outside_are_shown_as_texts(small_world: World):
+    evil = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'"
+    ticket = await small_world.ticket(
+        evil,
+        error_message=evil,
+        error_type=evil,
+        rca_result=evil,
+        recommendations=(evil,),
+        finops_team=evil,
+        display_resource=evil,
+        run_link="javascript:alert(1)",
+        decision={"answer": "never", "why": evil, "words": [{"says": evil, "objects": True, "final": True}]},
+        rca={"faults": [{"activity": evil, "message": evil}, {"activity": evil, "message": evil}]},
+    )
+    await small_world.attempt(ticket, status="failed", failure_reason=evil, logic_app_response=evil)
+    async with await small_world.browser("viewer") as client:
+        for path in ("/dashboard", f"/dashboard?ticket={ticket.id}", f"/dashboard?q={evil}", "/dashboard/metrics"):
+            page = (await client.get(path)).text
+            assert "<script>alert" not in page
+            assert "<img" not in page
+            assert "javascript:" not in page
+
+
+async def test_pages_hold_neither_inline_scripts_nor_styles(small_world: World):
+    made = await fill(small_world)
+    async with await small_world.browser("admin") as client:
+        for path in ("/dashboard", f"/dashboard?ticket={made[6].id}", "/dashboard/metrics", "/dashboard/system"):
+            page = (await client.get(path)).text
+            assert not re.search(r"<style|\sstyle=|\son[a-z]+=|<script(?![^>]*\ssrc=)", page)
+
+
+async def test_a_ticket_tells_its_story(world: World):
+    def talkative(situation: Situation) -> Objection | None:
+        return Objection("the gateway is being mended")
+
+    decision = judge(Situation(now=world.clock.now(), enabled=True), (talkative,)).record(world.clock.now())
+    ticket = await world.ticket(
+        rca_result="The gateway was busy.",
+        recommendations=("Add a node.",),
+        decision=decision,
+        remediation_status=RemediationStatus.MAX_RETRIES_EXCEEDED,
+        remediation_attempts=1,
+        run_link="https://adf.azure.com/runs/run-of-nightly-load?x=1",
+        itsm_ticket_id="OPS-7",
+        slack_channel="C1",
+        slack_ts="17.01",
+    )
+    await world.attempt(
+        ticket,
+        status="failed",
+        remediation_run_id="rerun-1",
+        failure_reason="It failed again.",
+        logic_app_response='{"status":"accepted"}',
+    )
+    async with await world.browser("operator") as client:
+        page = (await client.get(f"/dashboard?ticket={ticket.id}")).text
+
+    told = words_of(page)
+    for words in (
+        ticket.id,
+        "⚠️ Escalated",
+        "The gateway did not answer within 00:02:00.",
+        "The gateway was busy.",
+        "Add a node.",
+        "No automatic repair",
+        "Objects: the gateway is being mended",
+        "A person has to act: It failed again.",
+        "Attempt 1 /3 Failed",
+        '{"status":"accepted"}',
+        "OPS-7",
+        "C1 · 17.01",
+        "Acknowledge",
+        "Retry now",
+        "Stop automation",
+    ):
+        assert words in told
+    assert 'href="https://adf.azure.com/runs/rerun-1?x=1"' in page
+
+
+async def test_a_waiting_attempt_says_when_it_is_due(small_world: World):
+    ticket = await small_world.ticket(remediation_status=RemediationStatus.IN_PROGRESS)
+    due = small_world.clock.now()
+    small_world.clock.pass_by(minutes=-5)
+    await small_world.attempt(ticket, due_at=due)
+    async with await small_world.browser("viewer") as client:
+        page = (await client.get(f"/dashboard?ticket={ticket.id}")).text
+
+    assert "Waiting in 5m" in words_of(page)
+    assert stamp(due) in page
+
+
+async def test_a_missing_ticket_is_a_page_that_says_so(small_world: World):
+    async with await small_world.browser("viewer") as client:
+        page = await client.get("/dashboard?ticket=ADF-nothing")
+
+    assert page.status_code == 404
+    assert "no ticket ADF-nothing" in page.text
+
+
+async def test_viewers_see_no_buttons_and_may_not_press_them(small_world: World):
+    ticket = await small_world.ticket()
+    async with await small_world.browser("viewer") as client:
+        pages = [(await client.get(path)).text for path in (f"/dashboard?ticket={ticket.id}", "/dashboard/system")]
+        pressed = await client.post(f"/dashboard/tickets/{ticket.id}/stop")
+        red = await client.post("/dashboard/system/automation", data={"enabled": "false"})
+
+    assert all('action="/dashboard/' not in page for page in pages)
+    assert (pressed.status_code, red.status_code) == (403, 403)
+
+
+async def test_a_button_acts_in_the_name_of_who_presses_it(world: World):
+    ticket = await world.ticket()
+    async with await world.browser("operator") as client:
+        pressed = await client.post(f"/dashboard/tickets/{ticket.id}/acknowledge")
+        late = await client.post(f"/dashboard/tickets/{ticket.id}/acknowledge")
+        foreign = await client.post(f"/dashboard/tickets/{ticket.id}/retry", headers={"Sec-Fetch-Site": "cross-site"})
+        odd = await client.post(f"/dashboard/tickets/{ticket.id}/explode")
+
+    assert (pressed.status_code, pressed.headers["location"]) == (303, f"/dashboard?ticket={ticket.id}")
+    closed = await world.database.read(lambda db: tickets.get(db, ticket.id))
+    assert closed.ack_user == "operator"
+    assert (late.status_code, "closed already" in late.text) == (409, True)
+    assert (foreign.status_code, odd.status_code) == (403, 422)
+
+
+async def test_the_red_button_shows_a_banner_on_every_page(world: World):
+    ticket = await world.ticket()
+    paths = ("/dashboard", f"/dashboard?ticket={ticket.id}", "/dashboard/metrics", "/dashboard/system")
+    async with await world.browser("operator") as client:
+        await client.post("/dashboard/system/automation", data={"enabled": "false", "reason": "a <b>storm</b>"})
+        stopped = [words_of((await client.get(path)).text) for path in paths]
+        await client.post("/dashboard/system/automation", data={"enabled": "true"})
+        released = [words_of((await client.get(path)).text) for path in paths]
+
+    assert all("All automation is stopped by operator" in page and "a <b>storm</b>" in page for page in stopped)
+    assert not any("All automation is stopped" in page for page in released)
+
+
+async def test_a_switched_off_installation_says_so(small_world: World):
+    small_world.services.policy = Policy(enabled=False)
+    async with await small_world.browser("viewer") as client:
+        page = words_of((await client.get("/dashboard")).text)
+
+    assert "Automatic remediation is switched off" in page
+
+
+async def test_the_figures_and_the_system_have_their_pages(world: World):
+    await fill(world)
+    async with await world.browser("admin") as client:
+        await client.post("/azure-monitor?secret=open+sesame", content=b"garbage")
+        metrics = words_of((await client.get("/dashboard/metrics")).text)
+        system = words_of((await client.get("/dashboard/system")).text)
+        replayed = await client.post("/dashboard/system/deliveries/1/replay")
+
+    assert "% of the tickets with an automatic repair" in metrics
+    assert "GatewayTimeout" in metrics
+    assert "✓ Watching" in system
+    assert "Failing, 4 times" in system
+    assert "Unreadable" in system
+    assert replayed.status_code == 303
+
+
+async def test_empty_pages_say_what_comes(small_world: World):
+    async with await small_world.browser("viewer") as client:
+        listed = words_of((await client.get("/dashboard")).text)
+        tab = words_of((await client.get("/dashboard?tab=escalated")).text)
+        metrics = await client.get("/dashboard/metrics")
+
+    assert "All quiet" in listed
+    assert "Nothing here" in tab
+    assert metrics.status_code == 200
+
+
+async def test_a_ticket_closed_by_the_machine_names_it_in_words(small_world: World):
+    ticket = await small_world.ticket(
+        status=Status.ACKNOWLEDGED, ack_user=AI_USER, remediation_status=RemediationStatus.SUCCEEDED, ack_seconds=372.0
+    )
+    async with await small_world.browser("viewer") as client:
+        page = words_of((await client.get(f"/dashboard?ticket={ticket.id}")).text)
+
+    assert "Acknowledged by AI Auto-Heal" in page
+    assert "Closed after 6m 12s" in page
+
+
+@pytest.mark.parametrize(("name", "kind"), [("pipemend.css", "text/css"), ("pipemend.js", "text/javascript")])
+async def test_static_files_are_kept_by_their_content(small_world: World, name: str, kind: str):
+    async with small_world.client() as client:
+        page = (await client.get("/login")).text if name.endswith("css") else ""
+        bare = await client.get(f"/static/{name}")
+        marked = await client.get(f"/static/{name}", params={"v": bare.headers["etag"].strip('"')})
+
+    assert bare.headers["content-type"].startswith(kind)
+    assert "immutable" in marked.headers["cache-control"]
+    assert bare.headers["cache-control"] == "no-cache"
+    assert not page or f"/static/{name}?v={bare.headers['etag'].strip(chr(34))}" in page
+
+
+@pytest.mark.parametrize("path", ["/static/../app.py", "/static/%2e%2e%2fapp.py", "/static/none.css", "/static/"])
+async def test_nothing_else_is_served_as_a_file(small_world: World, path: str):
+    async with small_world.client() as client:
+        assert (await client.get(path)).status_code == 404

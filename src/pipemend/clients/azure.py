@@ -142,19 +142,19 @@ def use_old_names(settings: Settings) -> None:
     os.environ["IDENTITY_HEADER"] = settings.msi_secret.get_secret_value()
 
 
-async def read(what: str, ask: Callable[[], Awaitable[T]], *, deadline: float = READ_SECONDS) -> T:
-    """Asks Azure something that may be asked again. Raises OutsideError within `deadline` seconds."""
-    return await read_again(lambda: _translated(what, ask, starts=False), what, deadline)
+async def read(what: str, ask: Callable[[], Awaitable[T]]) -> T:
+    """Asks Azure something that may be asked again. Raises OutsideError, within READ_SECONDS."""
+    return await read_again(lambda: _translated(what, ask, starts=False), what, READ_SECONDS)
 
 
-async def start(what: str, send: Callable[[], Awaitable[T]], *, deadline: float = START_SECONDS) -> T:
+async def start(what: str, send: Callable[[], Awaitable[T]]) -> T:
     """Sends Azure something that starts work, once. Unreachable, Throttled, NotAllowed, Missing and Refused say that
     nothing was started; after NoAnswer and Unreadable it is unknown."""
     try:
-        async with asyncio.timeout(deadline):
+        async with asyncio.timeout(START_SECONDS):
             return await _translated(what, send, starts=True)
     except TimeoutError:
-        raise NoAnswer(told(what, f"did not answer within {deadline:g} s")) from None
+        raise NoAnswer(told(what, f"did not answer within {START_SECONDS:g} s")) from None
 
 
 async def _translated(what: str, call: Callable[[], Awaitable[T]], *, starts: bool) -> T:

@@ -27,22 +27,22 @@ class DataFactory:
     """Keeps the promises of `core.ports.Platform` for the factories it is given."""
 
     name = "data_factory"
-    resource_types = (alerts.FACTORIES,)
+    resource_types: tuple[str, ...] = (alerts.FACTORIES,)
     doors: tuple[Door, ...] = ()
 
     def __init__(self, factories: Sequence[Factory], clock: Clock, closes: Sequence[Close] = ()) -> None:
-        self._factories = Factories(factories)
+        self.factories = Factories(factories)
         self._clock = clock
         self._closes = closes
         self._feeds = {factory.resource.id: Feed(factory, clock) for factory in factories}
-        self.connections: Sequence[Resource] = self._factories.resources
-        self.remedies: Mapping[str, Remedy] = {"retry_pipeline": RetryPipeline(self._factories, clock)}
+        self.connections: Sequence[Resource] = self.factories.resources
+        self.remedies: Mapping[str, Remedy] = {"retry_pipeline": RetryPipeline(self.factories, clock)}
 
     def read(self, signal: Signal) -> Alert | None:
-        return alerts.read(signal, self._factories.named)
+        return alerts.read(signal, self.factories.named)
 
     async def run(self, ref: RunRef) -> Run | None:
-        factory = self._factories.of(ref.resource)
+        factory = self.factories.of(ref.resource)
         raw = await factory.run(ref.run_id)
         return run_of(raw, factory.resource) if raw else None
 
@@ -51,7 +51,7 @@ class DataFactory:
         window = _window(alert)
         if window is None:
             return ()
-        factory = self._factories.of(alert.resource)
+        factory = self.factories.of(alert.resource)
         wanted = {"Status": "Failed"} | ({"PipelineName": alert.pipeline} if alert.pipeline else {})
         runs = [run for run in await _ask(factory, wanted, *window) if run.failed and not run.debug]
         if alert.pipeline or not alert.activity:
@@ -59,11 +59,11 @@ class DataFactory:
         return await self._with_activity(runs[:MOST_CANDIDATES], alert.activity)
 
     async def changes(self, resource: Resource, since: datetime) -> Changes:
-        return await self._feeds[self._factories.of(resource.id).resource.id].since(since)
+        return await self._feeds[self.factories.of(resource.id).resource.id].since(since)
 
     async def later(self, run: Run) -> Sequence[Run]:
         """Later runs of the group (somebody's reruns) or of the same firing of the trigger, oldest first."""
-        factory = self._factories.of(run.ref.resource)
+        factory = self.factories.of(run.ref.resource)
         after = run.started_at or self._clock.now() - timedelta(days=7)
         window = after - MARGIN, self._clock.now() + AHEAD
         questions = [_ask(factory, {"RunGroupId": run.group_id or run.ref.run_id}, *window)]
@@ -74,7 +74,7 @@ class DataFactory:
         return sorted(same.values(), key=_start)
 
     async def failure(self, run: Run) -> Failure:
-        faults = await Search(self._factories.of(run.ref.resource), self._clock).faults(run)
+        faults = await Search(self.factories.of(run.ref.resource), self._clock).faults(run)
         return Failure(
             platform=self.name,
             pipeline=run.pipeline,
@@ -85,7 +85,7 @@ class DataFactory:
         )
 
     async def cancel(self, ref: RunRef) -> None:
-        await self._factories.of(ref.resource).cancel(ref.run_id)
+        await self.factories.of(ref.resource).cancel(ref.run_id)
 
     async def close(self) -> None:
         for close in self._closes:

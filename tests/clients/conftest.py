@@ -1,3 +1,3 @@
-from tests.clients.twin_stage import stage
+from tests.twin.conftest import stage, twin
 
-__all__ = ["stage"]
+__all__ = ["stage", "twin"]

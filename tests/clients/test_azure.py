@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from azure.core.credentials import AccessToken
+from azure.identity.aio import ClientSecretCredential, ManagedIdentityCredential
 
 from pipemend.clients import azure
 from pipemend.clients.azure_sdk import data_factory_client, on_this_machine
@@ -116,6 +117,25 @@ async def test_all_who_have_the_same_settings_share_one_identity(own_identity: C
 
     assert own_identity(settings) is own_identity(settings)
     assert own_identity(settings) is not own_identity(other)
+
+
+@pytest.mark.parametrize(
+    ("more", "kind"),
+    [
+        ({}, ManagedIdentityCredential),
+        ({"AZURE_CLIENT_ID": "user-assigned"}, ManagedIdentityCredential),
+        ({"AZURE_TENANT_ID": "t", "AZURE_CLIENT_ID": "c", "AZURE_CLIENT_SECRET": "s"}, ClientSecretCredential),
+    ],
+)
+async def test_a_secret_makes_a_service_principal_and_none_the_machines_own_identity(
+    more: dict[str, str], kind: type[Any], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("IDENTITY_ENDPOINT", "http://127.0.0.1:9/identity/token")
+    monkeypatch.setenv("IDENTITY_HEADER", "x")
+    credential = azure.credential(settings_for("http://127.0.0.1:9", **more))
+
+    assert isinstance(credential, kind)
+    await credential.close()
 
 
 async def test_a_shared_identity_is_closed_by_its_last_user(own_identity: Callable[[Settings], azure.Identity]):

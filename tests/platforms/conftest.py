@@ -6,11 +6,11 @@ import pytest
 
 from pipemend.core.clock import WallClock
 from pipemend.platforms.data_factory import DataFactory, build
-from tests.clients.twin_stage import stage
 from tests.platforms.adf import settings_for
+from tests.twin.conftest import stage, twin
 from tests.twin.stage import Stage
 
-__all__ = ["stage"]
+__all__ = ["stage", "twin"]
 
 
 @pytest.fixture

@@ -119,7 +119,7 @@ def identity(settings: Settings) -> Identity:
     )
     found = _living.get(key)
     if found is None:
-        found = _living[key] = Identity(lambda: _credential(settings))
+        found = _living[key] = Identity(lambda: credential(settings))
     found.users += 1
     return found
 

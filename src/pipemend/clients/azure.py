@@ -124,7 +124,8 @@ def identity(settings: Settings) -> Identity:
     return found
 
 
-def _credential(settings: Settings) -> "AsyncTokenCredential":
+def credential(settings: Settings) -> "AsyncTokenCredential":
+    """A service principal where there is a secret, else the machine's own identity."""
     from pipemend.clients import azure_sdk
 
     if settings.azure_client_secret:

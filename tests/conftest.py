@@ -1,7 +1,7 @@
 """What every test may ask for: a database of each kind, and a world in it."""
 
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -75,8 +75,8 @@ def database(database_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-async def world(database: Database) -> AsyncIterator[World]:
+async def world(database: Database) -> World:
     """A Pipemend that may act, with one factory connected and nothing failed yet."""
     made = World(database)
     await made.begin()
-    yield made
+    return made

@@ -23,7 +23,7 @@ from tests.fakes.engine import TableEngine
 from tests.fakes.factory import FACTORY, FakeFactory
 from tests.fakes.people import CodeAnalyzer, Listener
 
-BOOKS = {
+BOOKS: dict[tuple[str, str | None], Playbook] = {
     ("GatewayTimeout", None): Playbook(
         error_type="GatewayTimeout", action="retry_pipeline", max_retries=3, backoff_seconds=(30, 60, 120)
     ),

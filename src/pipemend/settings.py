@@ -297,10 +297,9 @@ def _secret_of(name: str, path: Path) -> str:
 
 def _all_or_none(settings: Settings, names: tuple[str, ...]) -> None:
     missing = [name.upper() for name in names if not getattr(settings, name)]
-    if missing and len(missing) < len(names):
-        raise ValueError(
-            f"{', '.join(missing)} must be set too, with {', '.join(n.upper() for n in names if n.upper() not in missing)}"
-        )
+    given = [name.upper() for name in names if name.upper() not in missing]
+    if missing and given:
+        raise ValueError(f"{', '.join(missing)} must be set too, with {', '.join(given)}")
 
 
 def _named(error: Any) -> str:

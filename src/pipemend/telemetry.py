@@ -12,7 +12,7 @@ from pipemend.core.scrub import scrub
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 # Libraries that log whole addresses or bodies when asked for more than warnings.
-_LOUD = ("httpx", "httpcore", "azure", "slack_sdk", "urllib3", "dbos", "google_genai", "alembic", "asyncio")
+_LOUD = ("httpx", "httpx2", "httpcore", "azure", "slack_sdk", "urllib3", "dbos", "google_genai", "alembic", "asyncio")
 
 
 class TextLine(logging.Formatter):

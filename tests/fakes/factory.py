@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from pipemend.core.alert import Alert, Signal
+from pipemend.core.alert import Alert, Door, Signal
 from pipemend.core.attempt import Attempt, Declined, Progress, Running, Stage, Unknown
 from pipemend.core.clock import Clock
 from pipemend.core.errors import NoAnswer, OutsideError, Unreachable
@@ -22,8 +22,8 @@ class FakeFactory:
 
     name = "data_factory"
     connections: Sequence[Resource] = (FACTORY,)
-    resource_types = ("microsoft.datafactory/factories",)
-    doors = ()
+    resource_types: tuple[str, ...] = ("microsoft.datafactory/factories",)
+    doors: tuple[Door, ...] = ()
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
@@ -110,7 +110,10 @@ class FakeFactory:
 
 
 class FakeRerun:
-    """Starts a rerun in the group of the reference. `next_answers`: lost_before, lost_after, refused, final, accepted."""
+    """Starts a rerun in the group of the reference.
+
+    `next_answers`: lost_before, lost_after, refused, final, accepted, unreachable.
+    """
 
     via = "direct"
 

@@ -1,5 +1,6 @@
 """Somebody who is told, and somebody who explains."""
 
+from pipemend.core.alert import Door
 from pipemend.core.errors import OutsideError
 from pipemend.core.ports import News, Receipt
 from pipemend.core.rca import UNCLASSIFIED, Diagnosis, Failure, History, Remediable, Severity
@@ -15,7 +16,7 @@ KNOWN = {
 class Listener:
     """Remembers what it was told. `deaf`: the error it answers with."""
 
-    doors = ()
+    doors: tuple[Door, ...] = ()
 
     def __init__(self, name: str = "slack") -> None:
         self.name = name

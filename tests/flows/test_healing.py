@@ -56,7 +56,7 @@ async def test_it_tries_again_with_backoff_and_escalates_when_the_last_attempt_f
     assert [a.status for a in await world.attempts()] == [AttemptStatus.FAILED] * 3
     assert world.slack.words.count("remediation_retry") == 2
     last = world.slack.told[-1].event.fields()
-    assert last["escalated"] and last["reason"] == "all 3 attempts are used"
+    assert (last["escalated"], last["reason"]) == (True, "all 3 attempts are used")
     line = await world.audit_line("auto_remediation_max_retries_exceeded")
     assert line.details["attempts"] == 3
 

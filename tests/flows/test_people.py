@@ -55,7 +55,8 @@ async def test_acknowledging_lets_a_rerun_finish_and_starts_no_further_attempt(w
     ticket = await world.ticket()
 
     closed = await world.command(Acknowledge(ticket_id=ticket.id, by="rosa"))
-    assert closed is not None and closed.ack_user == "rosa"
+    assert closed is not None
+    assert closed.ack_user == "rosa"
     world.adf.ends(world.adf.rerun.started_runs[0], RunStatus.FAILED, "GatewayTimeout")
     await world.after(300)
 
@@ -88,7 +89,8 @@ async def test_stop_ends_the_automation_and_leaves_the_run_alone(world: World) -
     await world.after(31)
     ticket = await world.ticket()
     stopped = await world.command(Stop(ticket_id=ticket.id, by="rosa"))
-    assert stopped is not None and stopped.remediation_status is RemediationStatus.IN_PROGRESS
+    assert stopped is not None
+    assert stopped.remediation_status is RemediationStatus.IN_PROGRESS
     assert world.adf.cancelled == []
 
     world.adf.ends(world.adf.rerun.started_runs[0], RunStatus.FAILED, "GatewayTimeout")

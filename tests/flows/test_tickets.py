@@ -2,11 +2,12 @@
 
 import asyncio
 
+from pipemend.core.alert import Alert
 from pipemend.core.errors import Unreachable
 from pipemend.core.run import RunStatus
 from pipemend.core.ticket import RemediationStatus, Status
 from pipemend.flows import intake
-from tests.fakes.factory import FACTORY
+from pipemend.store import alerts
 from tests.world import World
 
 
@@ -120,10 +121,6 @@ async def test_a_run_that_its_platform_does_not_know_is_looked_for_then_left_to_
 
 
 async def test_an_unknown_factory_opens_a_ticket_that_no_machine_acts_on(world: World) -> None:
-    world.services.platforms["data_factory"].connections = (FACTORY,)
-    from pipemend.core.alert import Alert
-    from pipemend.store import alerts
-
     strange = Alert(
         platform="data_factory",
         resource="/subscriptions/x/factories/other",

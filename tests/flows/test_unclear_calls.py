@@ -1,9 +1,12 @@
 """Calls whose end nobody knows: a rerun starts at most once per attempt."""
 
+from inspect import unwrap
+
 from pipemend.core.attempt import AttemptStatus
 from pipemend.core.errors import Unreachable
 from pipemend.core.run import RunStatus
 from pipemend.core.ticket import RemediationStatus, Status
+from pipemend.flows import due, intake, remediation
 from tests.world import World
 
 
@@ -75,7 +78,6 @@ async def test_two_candidates_mean_that_none_is_adopted(world: World) -> None:
 async def test_the_failure_of_an_unknown_rerun_is_held_and_joins_its_attempt(world: World) -> None:
     world.adf.rerun.next_answers = ["lost_after"]
     failed = world.adf.fails("nightly-load")
-    world.adf.hidden = set()
     await world.hears("nightly-load", failed)
     await world.settle()
     (rerun,) = world.adf.rerun.started_runs
@@ -93,8 +95,6 @@ async def test_the_failure_of_an_unknown_rerun_is_held_and_joins_its_attempt(wor
 async def test_it_does_not_start_while_nobody_can_say_whether_the_work_is_still_failed(world: World) -> None:
     failed = world.adf.fails("nightly-load")
     await world.hears("nightly-load", failed)
-    await world.services.database.read(lambda db: None)
-    from pipemend.flows import intake
 
     await intake.take_due(world.services)
     world.adf.down = Unreachable("connection refused")
@@ -109,14 +109,10 @@ async def test_it_does_not_start_while_nobody_can_say_whether_the_work_is_still_
 
 async def test_a_worker_that_dies_after_the_call_does_not_call_again(world: World) -> None:
     """The flow is run a second time, as the engine does after a crash: the attempt is found `starting`."""
-    from inspect import unwrap
-
-    from pipemend.flows import intake, remediation
 
     failed = world.adf.fails("nightly-load")
     await world.hears("nightly-load", failed)
     await intake.take_due(world.services)
-    from pipemend.flows import due
 
     await due.take_due(world.services)
     (attempt,) = await world.attempts()
@@ -140,7 +136,6 @@ async def test_a_worker_that_dies_after_the_call_does_not_call_again(world: Worl
 
 
 async def test_an_attempt_whose_flow_was_lost_is_taken_up_again(world: World) -> None:
-    from pipemend.flows import due, intake
 
     failed = world.adf.fails("nightly-load")
     await world.hears("nightly-load", failed)

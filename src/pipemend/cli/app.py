@@ -123,3 +123,30 @@ def playbooks_check(
     from pipemend.cli.playbooks import check
 
     check(file)
+
+
+@app.command()
+def classify(
+    text: Annotated[str | None, typer.Argument(help="The error text; without it standard input is read.")] = None,
+    platform: Annotated[str, typer.Option(help="adf or databricks.")] = "adf",
+    code: Annotated[str, typer.Option(help="Error code beside the text.")] = "",
+    context: Annotated[str, typer.Option(help="Activity type or connector, if known.")] = "",
+    jsonl: Annotated[Path | None, typer.Option(help="Many messages instead: a file of JSON lines.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where the answers to --jsonl go; standard output without it.")
+    ] = None,
+) -> None:
+    """Says what the rules make of an error message. Needs no network, no database and no keys."""
+    from pipemend.cli.classify import run
+
+    raise typer.Exit(run(text, platform=platform, code=code, context=context, jsonl=jsonl, out=out))
+
+
+@app.command()
+def evaluate(labelled: Annotated[Path, typer.Argument(help="A file of labelled JSON lines.")]) -> None:
+    """Measures the rules on labelled messages."""
+    from rich.console import Console
+
+    from pipemend.cli.evaluate import evaluate as measure
+
+    measure(labelled, Console())

@@ -1,7 +1,10 @@
 """Explains one message, or many: without network, database or keys."""
 
+import contextlib
 import json
+import sys
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any, TextIO
 
 from rich.console import Console
@@ -10,9 +13,31 @@ from rich.text import Text
 from pipemend.analyzers import rules
 from pipemend.analyzers.figures import by_rules
 from pipemend.analyzers.sentences import explanation
+from pipemend.core.errors import SettingsError
 from pipemend.core.rca import Diagnosis
 
 LABELS = ("Error type", "Confidence", "Severity", "Repeat", "Action", "Affects")
+
+
+def run(text: str | None, *, platform: str, code: str, context: str, jsonl: Path | None, out: Path | None) -> int:
+    """What the command does; its exit code: 1 when a line could not be read."""
+    if jsonl is None:
+        classify(text if text is not None else sys.stdin.read(), platform=platform, code=code, context=context)
+        return 0
+    try:
+        with jsonl.open(encoding="utf-8", errors="replace") as source, _opened(out) as target:
+            return 1 if classify_jsonl(source, target) else 0
+    except OSError as error:
+        raise SettingsError(f"{error.filename}: cannot be opened ({error.strerror})") from None
+
+
+@contextlib.contextmanager
+def _opened(out: Path | None) -> Iterator[TextIO]:
+    if out is None:
+        yield sys.stdout
+        return
+    with out.open("w", encoding="utf-8") as target:
+        yield target
 
 
 def classify(

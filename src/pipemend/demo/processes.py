@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 
 from pipemend.core.errors import PipemendError
-from pipemend.demo.scenarios import FACTORY, PLAYBOOKS
+from pipemend.demo.scenarios import FACTORY, PLAYBOOKS, SCENARIOS
 
 PATIENCE = 30.0  # seconds for a process to listen
 
@@ -46,6 +46,7 @@ def stage(data_dir: Path) -> Iterator[Stage]:
         twin = f"http://127.0.0.1:{twin_port}"
         stack.enter_context(_process("twin", ["--port", str(twin_port)], _bare(), data_dir))
         _wait_for(f"{twin}/twin/", data_dir / "twin.log")
+        _set_the_scene(twin)
         server = f"http://127.0.0.1:{port}"
         environment = settings(twin, server, data_dir, playbooks)
         token = _add_token(environment, data_dir)
@@ -67,7 +68,7 @@ def settings(twin: str, server: str, data_dir: Path, playbooks: Path) -> dict[st
         "ALLOWED_HOSTS": "127.0.0.1",
         "AZURE_MONITOR_SECRET": secrets.token_urlsafe(16),
         "JIRA_PROJECT_KEY": "OPS",
-        "SLACK_ALERT_CHANNEL": "#data-alerts",
+        "SLACK_ALERT_CHANNEL": "C0ALERTS01",
         **_twins_own(twin),
     }
 
@@ -129,6 +130,14 @@ def _add_token(environment: Mapping[str, str], data_dir: Path) -> str:
     if done.returncode:
         raise DemoFailed(f"no token could be made: {done.stderr.strip()[-300:]}")
     return done.stdout.strip().splitlines()[-1]
+
+
+def _set_the_scene(twin: str) -> None:
+    """The factory with its pipelines; none of them runs yet."""
+    for scenario in SCENARIOS:
+        for pipeline in (*scenario.children, scenario):
+            url = f"{twin}/twin/pipelines/{FACTORY}/{pipeline.pipeline}"
+            httpx.put(url, json=pipeline.plan(), timeout=10, trust_env=False).raise_for_status()
 
 
 def _alerts_go_to(twin: str, server: str, secret: str) -> None:

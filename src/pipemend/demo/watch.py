@@ -47,9 +47,6 @@ class Watch:
     def sign_in_link(self) -> str:
         return str(self.server.post("/api/sign-in-links").raise_for_status().json()["url"])
 
-    def breaks(self, factory: str, pipeline: str, plan: Mapping[str, Any]) -> None:
-        self.twin.put(f"/twin/pipelines/{factory}/{pipeline}", json=plan).raise_for_status()
-
     def triggers(self, factory: str, pipeline: str) -> str:
         answer = self.twin.post(f"/twin/pipelines/{factory}/{pipeline}/trigger", json={"by": "schedule"})
         return str(answer.raise_for_status().json()["runId"])

@@ -16,14 +16,15 @@ metadata = sa.MetaData(
 )
 
 # Tab and search are asked of 100 000 tickets, so the database keeps the tab itself. `core.badge.tab` says the same.
-TAB = """CASE
-    WHEN merged_into IS NOT NULL THEN 'merged'
-    WHEN status = 'acknowledged' THEN 'closed'
-    WHEN approval = 'awaiting' THEN 'approval'
-    WHEN remediation_status = 'in_progress' THEN 'healing'
-    WHEN remediation_status IN ('failed', 'max_retries_exceeded') THEN 'escalated'
-    WHEN status = 'in_progress' THEN 'in_progress'
-    ELSE 'open' END"""
+TAB = (
+    "CASE WHEN merged_into IS NOT NULL THEN 'merged'"
+    " WHEN status = 'acknowledged' THEN 'closed'"
+    " WHEN approval = 'awaiting' THEN 'approval'"
+    " WHEN remediation_status = 'in_progress' THEN 'healing'"
+    " WHEN remediation_status IN ('failed', 'max_retries_exceeded') THEN 'escalated'"
+    " WHEN status = 'in_progress' THEN 'in_progress'"
+    " ELSE 'open' END"
+)
 
 
 def _leased() -> list[sa.Column[object]]:

@@ -10,6 +10,16 @@ down_revision: str | None = None
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
+TAB = (
+    "CASE WHEN merged_into IS NOT NULL THEN 'merged'"
+    " WHEN status = 'acknowledged' THEN 'closed'"
+    " WHEN approval = 'awaiting' THEN 'approval'"
+    " WHEN remediation_status = 'in_progress' THEN 'healing'"
+    " WHEN remediation_status IN ('failed', 'max_retries_exceeded') THEN 'escalated'"
+    " WHEN status = 'in_progress' THEN 'in_progress'"
+    " ELSE 'open' END"
+)
+
 
 def upgrade() -> None:
     op.create_table(
@@ -150,15 +160,7 @@ def upgrade() -> None:
         sa.Column("approval_expires_at", sa.Text(), nullable=True),
         sa.Column("merged_into", sa.Text(), nullable=True),
         sa.Column("search_text", sa.Text(), server_default="", nullable=False),
-        sa.Column(
-            "tab",
-            sa.Text(),
-            sa.Computed(
-                "CASE\n    WHEN merged_into IS NOT NULL THEN 'merged'\n    WHEN status = 'acknowledged' THEN 'closed'\n    WHEN approval = 'awaiting' THEN 'approval'\n    WHEN remediation_status = 'in_progress' THEN 'healing'\n    WHEN remediation_status IN ('failed', 'max_retries_exceeded') THEN 'escalated'\n    WHEN status = 'in_progress' THEN 'in_progress'\n    ELSE 'open' END",
-                persisted=True,
-            ),
-            nullable=True,
-        ),
+        sa.Column("tab", sa.Text(), sa.Computed(TAB, persisted=True), nullable=True),
         sa.Column("due_at", sa.Text(), nullable=True),
         sa.Column("revision", sa.Integer(), server_default="0", nullable=False),
         sa.Column("stumbles", sa.Integer(), server_default="0", nullable=False),

@@ -132,9 +132,7 @@ def classify(
     code: Annotated[str, typer.Option(help="Error code beside the text.")] = "",
     context: Annotated[str, typer.Option(help="Activity type or connector, if known.")] = "",
     jsonl: Annotated[Path | None, typer.Option(help="Many messages instead: a file of JSON lines.")] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Where the answers to --jsonl go; standard output without it.")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Where the answers to --jsonl go; else standard output.")] = None,
 ) -> None:
     """Says what the rules make of an error message. Needs no network, no database and no keys."""
     from pipemend.cli.classify import run

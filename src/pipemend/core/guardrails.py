@@ -107,7 +107,9 @@ def recent_enough(s: Situation) -> Objection | None:
 
 def has_playbook(s: Situation) -> Objection | None:
     """there is a playbook for this error"""
-    return None if s.playbook else Objection(f"there is no playbook for {s.error_type or 'this error'}")
+    if s.playbook is None:
+        return Objection(f"there is no playbook for {s.error_type or 'this error'}")
+    return None if s.remedy_known else Objection(f"there is no remedy for {s.playbook.action} on this platform")
 
 
 def analyzer_agrees(s: Situation) -> Objection | None:

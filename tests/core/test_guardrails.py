@@ -1,0 +1,116 @@
+"""What may stop a repair, each in a sentence, and the decision that follows."""
+
+from datetime import timedelta
+
+import pytest
+
+from pipemend.core.guardrails import GUARDRAILS, Situation, Standing, judge
+from pipemend.core.playbook import PipelineRule, Playbook
+from tests.fakes.clock import START
+
+BOOK = Playbook(error_type="GatewayTimeout", action="retry_pipeline")
+
+
+def situation(**changes: object) -> Situation:
+    fine: dict[str, object] = {
+        "now": START,
+        "enabled": True,
+        "resource": "adf-night",
+        "failed_at": START - timedelta(minutes=1),
+        "error_type": "GatewayTimeout",
+        "auto_heal_possible": True,
+        "playbook": BOOK,
+    }
+    return Situation(**{**fine, **changes})  # type: ignore[arg-type]
+
+
+def test_when_nobody_objects_the_answer_is_to_try() -> None:
+    decision = judge(situation())
+    assert decision.allowed
+    assert decision.record(START)["answer"] == "try"
+    assert decision.why == "every guardrail agrees"
+
+
+@pytest.mark.parametrize(
+    ("guardrail", "changes", "reason"),
+    [
+        ("switched_on", {"enabled": False}, "automatic remediation is switched off (AUTO_REMEDIATION_ENABLED)"),
+        ("connection_known", {"connection_known": False}, "no connection for adf-night"),
+        ("run_known", {"run_known": False}, "run unknown: the platform does not know the failed run"),
+        (
+            "recent_enough",
+            {"failed_at": START - timedelta(hours=7)},
+            "it failed 7 h ago, longer than 6 h: a person decides",
+        ),
+        ("has_playbook", {"playbook": None}, "there is no playbook for GatewayTimeout"),
+        ("has_playbook", {"remedy_known": False}, "there is no remedy for retry_pipeline on this platform"),
+        (
+            "analyzer_agrees",
+            {"auto_heal_possible": False, "analyzer_says": "its cause is not known"},
+            "GatewayTimeout is not for a machine to repair: its cause is not known",
+        ),
+        (
+            "pipeline_allows",
+            {"pipeline": PipelineRule(match="adf/pay_*", rerun="never")},
+            "this pipeline is never rerun automatically (rule 'adf/pay_*')",
+        ),
+        ("nobody_took_over", {"hands_off": "stopped by rosa"}, "stopped by rosa"),
+        (
+            "still_failed",
+            {"standing": Standing.RECOVERED},
+            "a later run of the same work has succeeded: there is nothing to repair",
+        ),
+        ("attempts_left", {"attempts": 3}, "all 3 attempts are used"),
+        (
+            "needs_nobody",
+            {"pipeline": PipelineRule(match="*", rerun="ask")},
+            "this pipeline is rerun only by a person's word (rule '*')",
+        ),
+    ],
+)
+def test_it_objects_for_good_and_says_why(guardrail: str, changes: dict[str, object], reason: str) -> None:
+    decision = judge(situation(**changes))
+    assert decision.never
+    assert [word.guardrail for word in decision.words if word.objection] == [guardrail]
+    assert decision.why == reason
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"held": "maintenance"}, "all automation is stopped by the red button: maintenance"),
+        ({"root_ended": False}, "the outermost run is still running: its own end decides"),
+        ({"root_known": False}, "the outermost run is not known yet"),
+        ({"standing": Standing.RERUN_RUNS}, "somebody else's rerun is running: its end decides"),
+        ({"other_repair": "ADF-1"}, "another repair of this pipeline is under way (ADF-1)"),
+        ({"unreachable": "no answer"}, "nobody can say whether the work is still failed: no answer"),
+    ],
+)
+def test_it_puts_the_decision_off_and_says_when_to_look_again(changes: dict[str, object], reason: str) -> None:
+    decision = judge(situation(**changes))
+    assert not decision.allowed
+    assert not decision.never
+    assert decision.until == START + timedelta(seconds=30)
+    assert decision.why == reason
+
+
+def test_all_are_asked_and_what_is_for_good_speaks_alone() -> None:
+    decision = judge(situation(enabled=False, held="x", root_ended=False, attempts=3))
+    assert [word.guardrail for word in decision.words] == [g.__name__ for g in GUARDRAILS]
+    assert len(decision.objections) == 3
+    assert "still running" not in decision.why
+    assert decision.until is None
+
+
+def test_a_person_may_go_where_a_machine_may_not() -> None:
+    decision = judge(situation(by_person=True, auto_heal_possible=False, attempts=3, standing=Standing.TAKEN_OVER))
+    assert decision.allowed
+
+
+def test_a_person_may_not_go_against_the_switch_or_a_pipelines_never() -> None:
+    assert judge(situation(by_person=True, enabled=False)).never
+    assert judge(situation(by_person=True, pipeline=PipelineRule(match="*", rerun="never"))).never
+
+
+def test_every_guardrail_has_words_for_when_it_agrees() -> None:
+    assert all((guardrail.__doc__ or "").strip() for guardrail in GUARDRAILS)

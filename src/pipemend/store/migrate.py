@@ -17,8 +17,8 @@ ENGINES_OWN = ("workflow_", "operation_outputs", "notifications", "streams", "qu
 
 
 def ours(thing: Any, name: str | None, kind: str, reflected: bool, compare_to: Any) -> bool:
-    """Whether Alembic should see it: the engine's tables are not ours."""
-    return not (kind == "table" and name and name.startswith(ENGINES_OWN))
+    """Whether Alembic should see it: the engine's tables are not ours, and one index is for SQLite alone."""
+    return not (kind == "table" and name and name.startswith(ENGINES_OWN)) and name != "ix_tickets_view"
 
 
 def migrate(database: Database) -> None:

@@ -13,11 +13,11 @@ from pipemend.store import attempts as attempt_rows
 from pipemend.store.schema import attempts, tickets
 from pipemend.store.tickets import COLUMNS, from_row
 
-SORTS: Mapping[str, sa.ColumnElement[Any]] = {
-    "newest": tickets.c.timestamp.desc(),
-    "oldest": tickets.c.timestamp.asc(),
-    "pipeline": tickets.c.pipeline.asc(),
-    "severity": tickets.c.priority.asc(),
+SORTS: Mapping[str, Sequence[sa.ColumnElement[Any]]] = {
+    "newest": (tickets.c.timestamp.desc(), tickets.c.id.desc()),
+    "oldest": (tickets.c.timestamp.asc(), tickets.c.id.asc()),
+    "pipeline": (tickets.c.pipeline.asc(), tickets.c.id.asc()),
+    "severity": (tickets.c.priority.asc(), tickets.c.timestamp.desc(), tickets.c.id.asc()),
 }
 EQUALS = {
     "platform": tickets.c.platform,
@@ -50,38 +50,62 @@ class Listing:
 
 def listing(db: sa.Connection, view: View) -> Listing:
     """One page of tickets, how many there are, and the count of every tab under the same filters."""
-    where = _where(view)
-    found = db.execute(
-        sa.select(tickets.c.tab, sa.func.count().label("number")).where(where).group_by(tickets.c.tab)
-    ).all()
-    counts = {str(tab): 0 for tab in Tab} | {row.tab: row.number for row in found}
-    wanted = where if view.tab is None else sa.and_(where, tickets.c.tab == str(view.tab))
-    rows = db.execute(
-        sa.select(*COLUMNS)
-        .where(wanted)
-        .order_by(SORTS[view.sort], tickets.c.id)
-        .offset((view.page - 1) * view.page_size)
-        .limit(view.page_size)
-    ).all()
+    counts = _counts(db, view)
     total = sum(counts.values()) if view.tab is None else counts[str(view.tab)]
-    return Listing([from_row(row) for row in rows], total, counts)
+    offset = (view.page - 1) * view.page_size
+    if offset >= total:
+        return Listing([], total, counts)
+    ids = db.scalars(_ids(db, view).offset(offset).limit(view.page_size)).all()
+    rows = {row.id: row for row in db.execute(sa.select(*COLUMNS).where(tickets.c.id.in_(ids)))}
+    return Listing([from_row(rows[ticket_id]) for ticket_id in ids if ticket_id in rows], total, counts)
+
+
+def _counts(db: sa.Connection, view: View) -> Mapping[str, int]:
+    found = _narrow(db, view, sa.select(tickets.c.tab).where(_where(view))).subquery()
+    rows = db.execute(sa.select(found.c.tab, sa.func.count().label("number")).group_by(found.c.tab))
+    return {str(tab): 0 for tab in Tab} | {row.tab: row.number for row in rows}
+
+
+def _ids(db: sa.Connection, view: View) -> sa.Select[Any]:
+    """The tickets of the view in its order, by id: the wide rows are read for one page alone."""
+    by_time = view.sort in ("newest", "oldest")
+    # Sought by its tab, a ticket's row must be read for the rest of the question; the narrow index has it all.
+    tab: sa.ColumnElement[Any] = tickets.c.tab.op("||")("") if _asks(view) else tickets.c.tab
+    wanted = _where(view) if view.tab is None else sa.and_(_where(view), tab == str(view.tab))
+    if by_time or db.dialect.name != "sqlite":
+        return sa.select(tickets.c.id).where(wanted).order_by(*SORTS[view.sort])
+    columns = (tickets.c.id, tickets.c.timestamp, tickets.c.priority, tickets.c.pipeline)
+    found = _narrow(db, view, sa.select(*columns).where(wanted)).subquery()
+    order = {"pipeline": (found.c.pipeline, found.c.id), "severity": (found.c.priority, found.c.timestamp.desc())}
+    return sa.select(found.c.id).order_by(*order[view.sort], found.c.id)
+
+
+def _asks(view: View) -> bool:
+    return bool(view.q.strip() or view.filters)
+
+
+def _narrow(db: sa.Connection, view: View, wish: sa.Select[Any]) -> sa.Select[Any]:
+    """Leads SQLite to the index `ix_tickets_view`: it is the only one in this order, and a limit keeps the order."""
+    if db.dialect.name != "sqlite" or not (_asks(view) or view.sort not in ("newest", "oldest")):
+        return wish
+    return wish.order_by(*SORTS["newest"]).limit(-1)
 
 
 def _where(view: View) -> sa.ColumnElement[bool]:
-    parts: list[sa.ColumnElement[bool]] = [tickets.c.merged_into.is_(None)]
+    parts: list[sa.ColumnElement[bool]] = [tickets.c.tab != "merged"]
     parts += [EQUALS[name] == value for name, value in view.filters]
     for word in view.q.lower().split():
         parts.append(tickets.c.search_text.contains(word, autoescape=True))
     return sa.and_(*parts)
 
 
-def choices(db: sa.Connection, names: Sequence[str], limit: int = 200) -> Mapping[str, Sequence[str]]:
-    """The values that tickets have under each of these names of EQUALS."""
-    return {name: list(db.scalars(_values(EQUALS[name], limit))) for name in names}
-
-
-def _values(column: sa.ColumnElement[Any], limit: int) -> sa.Select[Any]:
-    return sa.select(column).where(column.is_not(None), column != "").distinct().order_by(column).limit(limit)
+def choices(db: sa.Connection, names: Sequence[str]) -> Mapping[str, Sequence[str]]:
+    """The values that tickets have under each of these names of EQUALS, in one pass."""
+    wish = _narrow(
+        db, View(sort="pipeline"), sa.select(*(EQUALS[name] for name in names)).where(_where(View()))
+    ).subquery()
+    rows = db.execute(sa.select(*wish.columns).distinct()).all()
+    return {name: sorted({row[at] for row in rows if row[at]}) for at, name in enumerate(names)}
 
 
 def success_rate(db: sa.Connection) -> float | None:

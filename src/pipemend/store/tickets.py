@@ -95,7 +95,8 @@ def _check(was: Ticket, changes: dict[str, Any]) -> None:
         raise MoveRefused(f"{was.id}: a repair that is {was.remediation_status} cannot become {becomes}")
 
 
-SEARCHED = {"pipeline", "error_type", "error_message", "itsm_ticket_id", "rca_result", "run_id", "root_run_id"}
+SEARCHED = {"pipeline", "error_type", "error_code", "error_message", "itsm_ticket_id", "run_id", "root_run_id"}
+SEARCHED_MESSAGE = 160  # every search reads every ticket's text, so it is kept short
 
 
 def search_text(ticket: Ticket) -> str:
@@ -107,11 +108,10 @@ def search_text(ticket: Ticket) -> str:
         ticket.error_type,
         ticket.error_code,
         ticket.run_id,
-        ticket.root_run_id,
+        ticket.root_run_id if ticket.root_run_id != ticket.run_id else None,
         ticket.itsm_ticket_id,
         ticket.finops_team,
-        (ticket.error_message or "")[:500],
-        (ticket.rca_result or "")[:500],
+        (ticket.error_message or "")[:SEARCHED_MESSAGE],
     )
     return " ".join(word for word in words if word).lower()
 

@@ -2,7 +2,7 @@
 "use strict";
 
 const PAGE = document.body.dataset.page;
-const QUIET = { list: 250, ticket: 250, metrics: 3000, system: 3000 }[PAGE]; // least milliseconds between two looks
+const QUIET = { list: 250, ticket: 250, metrics: 15000, system: 3000 }[PAGE]; // least milliseconds between two looks
 const LOOK_AGAIN = 30000; // for what no event tells: a pressed button, a feed
 const parts = new Map(); // what the server said last, by part
 const live = document.getElementById("live");

@@ -19,6 +19,19 @@ TAB = (
     " WHEN status = 'in_progress' THEN 'in_progress'"
     " ELSE 'open' END"
 )
+VIEW = (
+    "timestamp",
+    "id",
+    "tab",
+    "priority",
+    "severity",
+    "pipeline",
+    "error_type",
+    "finops_team",
+    "connection",
+    "platform",
+    "search_text",
+)
 
 
 def upgrade() -> None:
@@ -173,7 +186,9 @@ def upgrade() -> None:
     op.create_index("ix_tickets_due_at", "tickets", ["due_at"], unique=False)
     op.create_index("ix_tickets_resource_pipeline", "tickets", ["resource", "pipeline"], unique=False)
     op.create_index("ix_tickets_resource_run_group_id", "tickets", ["resource", "run_group_id"], unique=False)
-    op.create_index("ix_tickets_tab_timestamp", "tickets", ["tab", "timestamp"], unique=False)
+    op.create_index("ix_tickets_tab_timestamp_id", "tickets", ["tab", "timestamp", "id"], unique=False)
+    if op.get_bind().dialect.name == "sqlite":
+        op.create_index("ix_tickets_view", "tickets", VIEW, unique=False)
     op.create_table(
         "workers",
         sa.Column("id", sa.Text(), nullable=False),

@@ -46,7 +46,7 @@ NAMES = (
 )
 TEAMS = ("sales-analytics", "finance-data", "platform", "marketing", None)
 HEALING = RemediationStatus.IN_PROGRESS
-AFTERNOON = {"GatewayTimeout": ("High", "P2", 1800), "AuthenticationFailed": ("Critical", "P1", 900)}
+LEVELS = {"GatewayTimeout": ("High", "P2", 1800), "AuthenticationFailed": ("Critical", "P1", 900)}
 
 
 async def fill(world: World) -> Sequence[Ticket]:
@@ -74,7 +74,7 @@ async def fill(world: World) -> Sequence[Ticket]:
 def _ticket(number: int, now: datetime) -> Ticket:
     kinds = list(ERRORS)
     error = kinds[number % len(kinds)]
-    severity, priority, sla = AFTERNOON.get(error, ("Medium", "P3", 7200))
+    severity, priority, sla = LEVELS.get(error, ("Medium", "P3", 7200))
     opened = now - timedelta(minutes=2 + number * number * 1.6)
     run = f"{number:08x}-5d1c-4f7e-9a3b-{number * 7919:012x}"
     given: dict[str, Any] = {

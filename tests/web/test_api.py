@@ -73,6 +73,8 @@ async def test_filters_search_sort_and_pages(world: World):
         assert await names(connection="sales", platform="data_factory", pipeline="load-1", tab="open") == ["load-1"]
         assert len(await names(q="", tab="", platform="", team="", sort="", page="")) == 6
         assert (await names(sort="severity"))[0] == "other"
+        assert await names(sort="severity", q="load", page_size=2) == ["load-4", "load-3"]
+        assert await names(sort="pipeline", team="ops", tab="open") == ["load-0", "load-2", "load-4"]
         for odd in ("100%", "_", "' OR 1=1 --", "\\", "<script>"):
             assert await names(q=odd) == []
 

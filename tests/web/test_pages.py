@@ -299,3 +299,17 @@ async def test_static_files_are_kept_by_their_content(small_world: World, name: 
 async def test_nothing_else_is_served_as_a_file(small_world: World, path: str):
     async with small_world.client() as client:
         assert (await client.get(path)).status_code == 404
+
+
+async def test_the_bare_address_leads_to_the_dashboard(small_world: World):
+    async with small_world.client() as client:
+        assert (await client.get("/")).headers["location"] == "/dashboard"
+
+
+@pytest.mark.parametrize("data", [{}, {"enabled": "perhaps"}, {"enabled": "false", "reason": "x" * 501}])
+async def test_an_odd_form_is_refused_on_a_page(small_world: World, data: dict[str, str]):
+    async with await small_world.browser("operator") as client:
+        page = await client.post("/dashboard/system/automation", data=data)
+
+    assert page.status_code == 422
+    assert page.headers["content-type"].startswith("text/html")

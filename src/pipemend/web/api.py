@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter
 from fastapi import Query as InQuery
 
 from pipemend.core.commands import Acknowledge, Command, Retry, Stop
@@ -11,15 +11,14 @@ from pipemend.core.errors import NotFound
 from pipemend.flows import commands
 from pipemend.flows.services import Services
 from pipemend.store import attempts, audit, reports, tickets
-from pipemend.web import schemas, shapes
+from pipemend.web import asked, schemas, shapes
 from pipemend.web.auth import Operator, Served, Viewer
 
 router = APIRouter(prefix="/api", tags=["tickets"])
-TicketId = Annotated[str, Path(max_length=200)]
 FILTERS = ("platform", "connection", "pipeline", "error_type", "severity", "team")
 
 
-def view_of(query: schemas.TicketQuery) -> reports.View:
+def view_of(query: asked.TicketQuery) -> reports.View:
     """The query as the store asks it."""
     chosen = ((name, getattr(query, name)) for name in FILTERS)
     return reports.View(
@@ -34,7 +33,7 @@ def view_of(query: schemas.TicketQuery) -> reports.View:
 
 @router.get("/tickets")
 async def list_tickets(
-    services: Served, _: Viewer, query: Annotated[schemas.TicketQuery, InQuery()]
+    services: Served, _: Viewer, query: Annotated[asked.TicketQuery, InQuery()]
 ) -> schemas.TicketPage:
     """Tickets under a filter, with the count of every tab under the same filter."""
     found = await services.database.read(partial(reports.listing, view=view_of(query)))
@@ -48,14 +47,14 @@ async def list_tickets(
 
 
 @router.get("/tickets/{ticket_id}")
-async def one_ticket(services: Served, _: Viewer, ticket_id: TicketId) -> schemas.TicketOut:
+async def one_ticket(services: Served, _: Viewer, ticket_id: asked.TicketId) -> schemas.TicketOut:
     """The whole ticket."""
     return shapes.ticket(await services.database.read(partial(tickets.get, ticket_id=ticket_id)))
 
 
 @router.get("/tickets/{ticket_id}/remediation-history")
 async def remediation_history(
-    services: Served, _: Viewer, ticket_id: TicketId, query: Annotated[schemas.Query, InQuery()]
+    services: Served, _: Viewer, ticket_id: asked.TicketId, query: Annotated[asked.Query, InQuery()]
 ) -> schemas.History:
     """The attempts of a ticket in the order of their numbers, with timings, playbook answers and reasons."""
     await services.database.read(partial(tickets.get, ticket_id=ticket_id))
@@ -71,7 +70,7 @@ async def remediation_history(
 
 @router.post("/tickets/{ticket_id}/acknowledge")
 async def acknowledge(
-    services: Served, user: Operator, ticket_id: TicketId, body: schemas.AcknowledgeIn | None = None
+    services: Served, user: Operator, ticket_id: asked.TicketId, body: asked.AcknowledgeIn | None = None
 ) -> schemas.TicketOut:
     """Closes the ticket in your name. A rerun in flight may finish, no further attempt starts."""
     command = Acknowledge(by=user.name, ticket_id=ticket_id, empid=body.empid if body else None)
@@ -79,14 +78,14 @@ async def acknowledge(
 
 
 @router.post("/tickets/{ticket_id}/retry")
-async def retry(services: Served, user: Operator, ticket_id: TicketId) -> schemas.TicketOut:
+async def retry(services: Served, user: Operator, ticket_id: asked.TicketId) -> schemas.TicketOut:
     """Grants one attempt beyond the limit, in your name."""
     return await _obey(services, Retry(by=user.name, ticket_id=ticket_id))
 
 
 @router.post("/tickets/{ticket_id}/stop")
 async def stop(
-    services: Served, user: Operator, ticket_id: TicketId, body: schemas.StopIn | None = None
+    services: Served, user: Operator, ticket_id: asked.TicketId, body: asked.StopIn | None = None
 ) -> schemas.TicketOut:
     """Ends the automation of this ticket. Its run goes on, unless `cancel_run`."""
     command = Stop(by=user.name, ticket_id=ticket_id, cancel_run=bool(body and body.cancel_run))
@@ -107,9 +106,7 @@ async def metrics(services: Served, _: Viewer) -> schemas.Metrics:
 
 
 @router.get("/audit-trail")
-async def audit_trail(
-    services: Served, _: Viewer, query: Annotated[schemas.AuditQuery, InQuery()]
-) -> schemas.AuditPage:
+async def audit_trail(services: Served, _: Viewer, query: Annotated[asked.AuditQuery, InQuery()]) -> schemas.AuditPage:
     """Who did what to which ticket, the newest first."""
     ask = partial(audit.page, ticket_id=query.ticket_id, offset=query.offset, limit=query.page_size)
     total, rows = await services.database.read(ask)

@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Annotated, Any, Protocol
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Request
 from fastapi import Query as InQuery
 from starlette.responses import Response
 
@@ -16,12 +16,11 @@ from pipemend.core.commands import Switch
 from pipemend.flows import commands
 from pipemend.flows.services import Services
 from pipemend.store import alerts, deliveries, events, feeds, reports, switches
-from pipemend.web import schemas, shapes
+from pipemend.web import asked, schemas, shapes
 from pipemend.web.auth import Admin, Operator, Served, Viewer
 from pipemend.web.webhooks import Doors
 
 router = APIRouter(prefix="/api", tags=["operations"])
-DeliveryId = Annotated[int, Path(ge=1, le=schemas.BIGGEST_ID)]
 OFF = "automatic remediation is switched off (AUTO_REMEDIATION_ENABLED)"
 
 
@@ -40,7 +39,7 @@ async def automation(services: Served, _: Viewer) -> schemas.Automation:
 
 
 @router.post("/automation")
-async def switch(services: Served, user: Operator, body: schemas.AutomationIn) -> schemas.Automation:
+async def switch(services: Served, user: Operator, body: asked.AutomationIn) -> schemas.Automation:
     """The red button: `enabled: false` holds every start, everywhere, until it is released."""
     await commands.carry_out(
         services, Switch(by=user.name, enabled=body.enabled, reason=body.reason, at=services.clock.now())
@@ -120,9 +119,7 @@ def _notifiers(names: Sequence[str], untold: Sequence[Any]) -> list[schemas.Noti
 
 
 @router.get("/deliveries")
-async def list_deliveries(
-    services: Served, _: Admin, query: Annotated[schemas.Query, InQuery()]
-) -> schemas.DeliveryPage:
+async def list_deliveries(services: Served, _: Admin, query: Annotated[asked.Query, InQuery()]) -> schemas.DeliveryPage:
     """Raw calls at our doors and what became of each; alerts that are held, whichever way they came."""
 
     def ask(db: sa.Connection) -> schemas.DeliveryPage:
@@ -141,7 +138,7 @@ async def list_deliveries(
 
 
 @router.get("/deliveries/{delivery_id}")
-async def one_delivery(services: Served, _: Admin, delivery_id: DeliveryId) -> schemas.WholeDelivery:
+async def one_delivery(services: Served, _: Admin, delivery_id: asked.DeliveryId) -> schemas.WholeDelivery:
     """One raw call, with its body as it came."""
 
     def ask(db: sa.Connection) -> schemas.WholeDelivery:
@@ -153,7 +150,7 @@ async def one_delivery(services: Served, _: Admin, delivery_id: DeliveryId) -> s
 
 
 @router.post("/deliveries/{delivery_id}/replay", status_code=202, response_model=schemas.Accepted)
-async def replay(request: Request, user: Admin, delivery_id: DeliveryId) -> Response:
+async def replay(request: Request, user: Admin, delivery_id: asked.DeliveryId) -> Response:
     """Reads a kept body again, as a new delivery."""
     doors: Doors = request.app.state.doors
     return await doors.replay(delivery_id, user.name)

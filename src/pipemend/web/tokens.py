@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Request
 from pipemend.core.errors import Stale
 from pipemend.core.ticket import AI_USER, MERGED_USER, PIPELINE_USER, RECOVERED_USER
 from pipemend.store import access, audit
-from pipemend.web import schemas, shapes
+from pipemend.web import asked, schemas, shapes
 from pipemend.web.auth import Admin, Configured, Served, Viewer
 
 router = APIRouter(prefix="/api", tags=["access"])
@@ -25,7 +25,7 @@ async def list_tokens(services: Served, _: Admin) -> schemas.Tokens:
 
 
 @router.post("/tokens", status_code=201)
-async def add_token(services: Served, user: Admin, body: schemas.TokenIn) -> schemas.NewToken:
+async def add_token(services: Served, user: Admin, body: asked.TokenIn) -> schemas.NewToken:
     """Makes a token. The answer is the only place where it is ever shown."""
     if body.name.lower() in OURS:
         raise Stale(f"{body.name} is a name that Pipemend itself uses")

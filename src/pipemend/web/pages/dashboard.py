@@ -10,12 +10,12 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Request
 from fastapi import Query as InQuery
 from pydantic import Field
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from pipemend.core.badge import TAB_NAMES, Badge, Tab, badge, tab
 from pipemend.core.ticket import Ticket
 from pipemend.store import reports
-from pipemend.web import schemas
+from pipemend.web import asked
 from pipemend.web.api import view_of
 from pipemend.web.auth import Served, Viewer
 from pipemend.web.pages import ticket as ticket_page
@@ -27,10 +27,10 @@ LOOK_AGAIN = timedelta(seconds=30)
 router = APIRouter()
 
 
-class DashboardQuery(schemas.TicketQuery):
+class DashboardQuery(asked.TicketQuery):
     """The view is the address."""
 
-    ticket: schemas.Words | None = None
+    ticket: asked.Words | None = None
     page_size: int = Field(50, ge=10, le=200)
 
 
@@ -66,6 +66,12 @@ class Choices:
         if self.asked is None or not timedelta(0) <= now - self.asked < LOOK_AGAIN:
             self.known, self.asked = reports.choices(db, CHOICES), now
         return self.known
+
+
+@router.get("/")
+async def home() -> Response:
+    """Whoever comes with the bare address wants the dashboard."""
+    return RedirectResponse("/dashboard", 307)
 
 
 @router.get("/dashboard")

@@ -10,8 +10,9 @@ import pipemend
 from pipemend.core.commands import Switch
 from pipemend.flows import commands
 from pipemend.store import alerts, deliveries
+from pipemend.web.asked import DeliveryId, Words
 from pipemend.web.auth import Admin, Operator, Served, Viewer
-from pipemend.web.operations import DeliveryId, Worker, state_of
+from pipemend.web.operations import Worker, state_of
 from pipemend.web.pages.rendering import frame_in, show
 from pipemend.web.webhooks import Doors
 
@@ -47,7 +48,7 @@ async def press(
     services: Served,
     user: Operator,
     enabled: Annotated[bool, Form()],
-    reason: Annotated[str, Form(max_length=500, pattern=r"^[^\x00]*$")] = "",
+    reason: Annotated[Words, Form()] = "",
 ) -> Response:
     """The red button."""
     at = services.clock.now()

@@ -17,7 +17,8 @@ from pipemend.core.ticket import Ticket
 from pipemend.flows import commands
 from pipemend.flows.services import Services
 from pipemend.store import attempts, audit, tickets
-from pipemend.web.auth import Configured, Operator, Served, User
+from pipemend.web.asked import TicketId
+from pipemend.web.auth import Operator, Served, User
 from pipemend.web.pages.rendering import frame_in, show
 from pipemend.web.pages.words import web_link
 
@@ -103,8 +104,7 @@ async def command(
     request: Request,
     services: Served,
     user: Operator,
-    _: Configured,
-    ticket_id: str,
+    ticket_id: TicketId,
     word: Literal["acknowledge", "retry", "stop"],
 ) -> Response:
     """A button of the page. What comes too late is told on the page itself."""

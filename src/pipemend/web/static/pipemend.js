@@ -2,7 +2,7 @@
 "use strict";
 
 const PAGE = document.body.dataset.page;
-const QUIET = { list: 250, ticket: 250, metrics: 15000, system: 3000 }[PAGE]; // least milliseconds between two looks
+const QUIET = { list: 120, ticket: 120, metrics: 15000, system: 3000 }[PAGE]; // least milliseconds between two looks
 const LOOK_AGAIN = 30000; // for what no event tells: a pressed button, a feed
 const parts = new Map(); // what the server said last, by part
 const live = document.getElementById("live");
@@ -139,7 +139,7 @@ function offer(list, number) {
 
 // ---- Looking: at once, then at most every so often; one question at a time ----
 
-let asking = null, again = false, last = 0, timer = 0;
+let asking = null, again = false, last = 0, took = 0, timer = 0;
 
 function later(wait = 1000) {
   clearTimeout(timer);
@@ -148,7 +148,7 @@ function later(wait = 1000) {
 
 function soon() {
   if (document.hidden) { again = true; return; }
-  const wait = QUIET - (Date.now() - last);
+  const wait = Math.max(QUIET, 2 * took) - (Date.now() - last); // a busy server is asked less often
   if (asking) again = true;
   else if (wait <= 0) look();
   else later(wait);
@@ -164,12 +164,13 @@ async function look(address = location.href, asked = false) {
     const answer = await fetch(address, { headers: { "X-Pipemend-Fragment": "1" }, signal: mine.signal, cache: "no-store" });
     if (answer.status === 401) return location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
     if (answer.ok) apply(await answer.text(), asked);
+    took = Date.now() - last;
   } catch (error) {
     if (error.name !== "AbortError") again = true; // offline: the socket says so, and asks again when it is back
   } finally {
     if (asking === mine) {
       asking = null;
-      if (again && !document.hidden) later(QUIET);
+      if (again && !document.hidden) later(Math.max(QUIET, 2 * took));
     }
   }
 }

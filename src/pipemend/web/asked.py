@@ -1,0 +1,70 @@
+"""What may be asked of the API: queries and bodies, with their limits. Unknown names are refused."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import Path
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from pipemend.core.badge import Tab
+from pipemend.core.rca import Severity
+
+MOST_PAGES = 100_000
+Words = Annotated[str, Field(max_length=500, pattern=r"^[^\x00]*$")]
+TicketId = Annotated[str, Path(max_length=200)]
+DeliveryId = Annotated[int, Path(ge=1, le=2**31 - 1)]
+
+
+class Query(BaseModel):
+    """What may follow the question mark. An empty value counts as absent, an unknown name is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    page: int = Field(1, ge=1, le=MOST_PAGES)
+    page_size: int = Field(50, ge=1, le=200)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_empty(cls, given: Any) -> Any:
+        return {name: value for name, value in given.items() if value != ""} if isinstance(given, dict) else given
+
+    @property
+    def offset(self) -> int:
+        return (self.page - 1) * self.page_size
+
+
+class TicketQuery(Query):
+    q: Words = ""
+    tab: Tab | None = None
+    platform: Words | None = None
+    connection: Words | None = None
+    pipeline: Words | None = None
+    error_type: Words | None = None
+    severity: Severity | None = None
+    team: Words | None = None
+    sort: Literal["newest", "oldest", "pipeline", "severity"] = "newest"
+
+
+class AuditQuery(Query):
+    ticket_id: Words | None = None
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+
+class AcknowledgeIn(Body):
+    empid: Annotated[str, Field(max_length=100, pattern=r"^[^\x00]*$")] | None = None
+
+
+class StopIn(Body):
+    cancel_run: bool = Field(False, strict=True)
+
+
+class AutomationIn(Body):
+    enabled: bool = Field(strict=True)
+    reason: Words = ""
+
+
+class TokenIn(Body):
+    name: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._@ -]*$")]
+    role: Literal["viewer", "operator", "admin"]

@@ -1,0 +1,17 @@
+"""What is not documented does not exist."""
+
+import re
+from pathlib import Path
+
+from tests.web.world import World
+
+PAGE = Path(__file__).parents[2] / "docs/reference/api.md"
+
+
+async def test_the_page_names_every_address_of_the_api_and_no_other(small_world: World):
+    told = set(re.findall(r"`(GET|POST|DELETE) (/[^`?]*)`", PAGE.read_text()))
+    served = {
+        (method.upper(), path) for path, methods in small_world.app.openapi()["paths"].items() for method in methods
+    }
+
+    assert told - {("POST", "/azure-monitor"), ("GET", "/openapi.json")} == served

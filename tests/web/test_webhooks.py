@@ -180,6 +180,16 @@ async def test_an_alert_about_something_else_is_accepted_and_opens_nothing(world
     assert "microsoft.compute/virtualmachines" in delivery.reason
 
 
+async def test_an_installation_without_a_platform_says_why_it_opens_nothing(small_world: World):
+    dict.clear(small_world.services.platforms)  # type: ignore[arg-type]
+    async with small_world.client() as client:
+        answer = await client.post("/azure-monitor", json=FAILED, headers=HEADERS)
+
+    assert (answer.status_code, answer.json()["accepted"]) == (202, 0)
+    (delivery,) = await small_world.all_of(schema.deliveries)
+    assert delivery.reason == "no platform is connected that could read it"
+
+
 async def test_a_resolved_alert_opens_nothing(small_world: World, wire: Path):
     body = (wire / "azmon-common-metric-resolved.json").read_bytes()
     async with small_world.client() as client:

@@ -29,6 +29,8 @@ def read(body: bytes, platforms: Mapping[str, Platform]) -> Reading:
     if envelope.ignored:
         return Reading(ignored=envelope.ignored)
     alerts = tuple(dict.fromkeys(_alerts(envelope.signals, platforms)))
+    if not platforms:
+        return Reading(ignored="no platform is connected that could read it")
     if not alerts:
         return Reading(ignored=_not_ours(envelope.signals))
     return Reading(alerts, platform=alerts[0].platform)

@@ -82,6 +82,7 @@ def test_it_objects_for_good_and_says_why(guardrail: str, changes: dict[str, obj
         ({"root_ended": False}, "the outermost run is still running: its own end decides"),
         ({"root_known": False}, "the outermost run is not known yet"),
         ({"standing": Standing.RERUN_RUNS}, "somebody else's rerun is running: its end decides"),
+        ({"standing": Standing.OURS_RUNS}, "an earlier rerun of ours is running still: its end decides"),
         ({"other_repair": "ADF-1"}, "another repair of this pipeline is under way (ADF-1)"),
         ({"unreachable": "no answer"}, "nobody can say whether the work is still failed: no answer"),
     ],

@@ -21,6 +21,7 @@ class Standing(StrEnum):
 
     FAILED = "failed"
     RERUN_RUNS = "rerun_runs"
+    OURS_RUNS = "ours_runs"
     RECOVERED = "recovered"
     TAKEN_OVER = "taken_over"
 
@@ -154,6 +155,8 @@ def still_failed(s: Situation) -> Objection | None:
         return Objection(f"nobody can say whether the work is still failed: {s.unreachable}", s.now + LOOK_AGAIN)
     if s.standing is Standing.RERUN_RUNS:
         return Objection("somebody else's rerun is running: its end decides", s.now + LOOK_AGAIN)
+    if s.standing is Standing.OURS_RUNS:
+        return Objection("an earlier rerun of ours is running still: its end decides", s.now + LOOK_AGAIN)
     if s.standing is Standing.RECOVERED:
         return Objection("a later run of the same work has succeeded: there is nothing to repair")
     if s.standing is Standing.TAKEN_OVER and not s.by_person:

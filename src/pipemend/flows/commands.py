@@ -90,6 +90,8 @@ def _retry(db: sa.Connection, s: Services, command: Retry) -> Ticket:
         raise Stale(f"attempt {live.attempt_number} is under way ({live.status})")
     if any(a.status == "waiting" for a in attempts.of_ticket(db, ticket.id)):
         raise Stale("an attempt is waiting already")
+    if ticket.run_ended_at is None:
+        raise Stale("its outermost run has not ended, or is not known yet: only a run that has failed can be repeated")
     ticket = tickets.move(
         db,
         ticket,
@@ -125,8 +127,10 @@ def _switch(db: sa.Connection, s: Services, command: Switch) -> None:
 
 async def _cancel_rerun(s: Services, ticket: Ticket) -> None:
     live = await s.database.read(lambda db: endings.live(db, ticket))
-    if live is None or live.remediation_run_id is None:
+    if live is None:
         return
+    if live.remediation_run_id is None:
+        raise Stale("automation has stopped, but its rerun is not known yet and could not be cancelled")
     try:
         async with asyncio.timeout(CANCEL_SECONDS):
             await s.platforms[live.platform].cancel(RunRef(live.platform, live.resource, live.remediation_run_id))

@@ -59,8 +59,9 @@ def says(diagnosis: Diagnosis) -> str:
 def situation(db: sa.Connection, s: Services, ticket: Ticket, grounds: Grounds, now: datetime) -> Situation:
     """Everything the guardrails may ask, read in this unit."""
     platform = s.platforms.get(ticket.platform)
-    tried = [a for a in attempts.of_ticket(db, ticket.id) if a.status not in UNTRIED]
-    by_person = ticket.granted > sum(a.by != AI_USER for a in tried)
+    made = [a for a in attempts.of_ticket(db, ticket.id) if a.status is not AttemptStatus.WAITING]
+    tried = [a for a in made if a.status is not AttemptStatus.CANCELLED]
+    by_person = ticket.granted > sum(a.by != AI_USER for a in made)  # one that was stopped is used up too
     book = s.playbooks.find(grounds.error_type, ticket.platform)
     if book is None and by_person and platform is not None:
         book = _plain_rerun(grounds.error_type, platform)
@@ -86,7 +87,7 @@ def situation(db: sa.Connection, s: Services, ticket: Ticket, grounds: Grounds, 
         unreachable=grounds.unreachable,
         other_repair=attempts.live_elsewhere(db, ticket.id, ticket.platform, ticket.resource, ticket.pipeline),
         attempts=len(tried),
-        granted=ticket.granted,
+        granted=sum(a.by != AI_USER for a in tried) + by_person,
         by_person=by_person,
     )
 
@@ -97,11 +98,10 @@ def _plain_rerun(error_type: str, platform: Platform) -> Playbook | None:
     return Playbook(error_type=error_type, action=action, max_retries=0) if action else None
 
 
-UNTRIED = (AttemptStatus.WAITING, AttemptStatus.CANCELLED)
-
-
 def decide(db: sa.Connection, s: Services, ticket: Ticket, grounds: Grounds, now: datetime) -> Ticket:
     """Judges the ticket and does what follows: an attempt is scheduled, or looked at later, or people are told."""
+    if ticket.closed or endings.pending(db, ticket):  # somebody was quicker
+        return tickets.move(db, ticket, due_at=None, owner=None)
     view = situation(db, s, ticket, grounds, now)
     decision = judge(view)
     ticket = remember(db, ticket, decision, view.limit, now)

@@ -21,6 +21,7 @@ def healed(db: sa.Connection, s: Services, attempt: Attempt, now: datetime, *, l
     """The rerun ended well: attempt, ticket, audit trail and event, together."""
     attempt = end_attempt(db, attempt, AttemptStatus.SUCCEEDED, now)
     ticket = tickets.lock(db, attempt.ticket_id)
+    cancel_waiting(db, s, ticket, f"the rerun {attempt.remediation_run_id} of an earlier attempt has succeeded", now)
     run = attempt.remediation_run_id
     if ticket.closed:  # a person was quicker: their name stays
         ticket = tickets.move(db, ticket, remediation_status=RemediationStatus.SUCCEEDED, remediation_run_id=run)
@@ -217,6 +218,11 @@ def live(db: sa.Connection, ticket: Ticket) -> Attempt | None:
     """The attempt of the ticket that is being called or runs."""
     running = (AttemptStatus.STARTING, AttemptStatus.UNKNOWN, AttemptStatus.IN_PROGRESS)
     return next((a for a in attempts.of_ticket(db, ticket.id) if a.status in running), None)
+
+
+def pending(db: sa.Connection, ticket: Ticket) -> bool:
+    """Whether an attempt of the ticket waits or lives: no other one is decided on beside it."""
+    return any(a.status in attempts.WAITS_OR_LIVES for a in attempts.of_ticket(db, ticket.id))
 
 
 def step_back(db: sa.Connection, s: Services, ticket: Ticket, user: str, reason: str, now: datetime) -> Ticket:

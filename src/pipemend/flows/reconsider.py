@@ -101,6 +101,7 @@ def _move_up(db: sa.Connection, s: Services, ticket: Ticket, found: Found) -> Ti
     now = s.clock.now()
     other = tickets.by_root(db, root.ref)
     if other is not None:
+        endings.cancel_waiting(db, s, ticket, f"merged into {other.id}", now)
         endings.close(db, ticket, MERGED_USER, now, remediation_status=ticket.remediation_status)
         tickets.move(db, tickets.get(db, ticket.id), merged_into=other.id)
         audit.write(db, "merged", at=now, user=MERGED_USER, ticket=ticket, details={"into": other.id})
@@ -111,9 +112,6 @@ def _move_up(db: sa.Connection, s: Services, ticket: Ticket, found: Found) -> Ti
 
 def _decide(s: Services, ticket_id: str, db: sa.Connection) -> None:
     ticket = tickets.lock(db, ticket_id)
-    if ticket.closed or endings.live(db, ticket):
-        tickets.move(db, ticket, due_at=None, owner=None)
-        return
     decide(db, s, ticket, Grounds.of_ticket(ticket), s.clock.now())
 
 

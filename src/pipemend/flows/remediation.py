@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
@@ -11,14 +11,14 @@ import sqlalchemy as sa
 
 from pipemend.core.attempt import Attempt, AttemptStatus, Declined, Progress, Running, Stage, Unknown, Wait
 from pipemend.core.clock import stamp
-from pipemend.core.errors import OutsideError, Overtaken
+from pipemend.core.errors import NoAnswer, OutsideError, Overtaken, Unreadable
 from pipemend.core.events import AttemptChanged, RemediationStarted
 from pipemend.core.guardrails import Standing, judge
 from pipemend.core.playbook import PipelineRule, Playbook
 from pipemend.core.ports import Platform
 from pipemend.core.rca import History
 from pipemend.core.run import Rerun, Run, RunRef, RunStatus
-from pipemend.core.ticket import RECOVERED_USER, RemediationStatus, Ticket
+from pipemend.core.ticket import AI_USER, RECOVERED_USER, RemediationStatus, Ticket
 from pipemend.engine import flow, step
 from pipemend.flows import endings
 from pipemend.flows.decision import Grounds, decide, facts, remember, situation
@@ -67,19 +67,22 @@ def _our_runs(db: sa.Connection, ticket_id: str) -> set[str]:
 
 
 async def standing(platform: Platform, attempt: Attempt, ours: set[str]) -> Standing:
-    """By the latest run of the group or trigger window that is none of ours."""
+    """By the later runs of the group or trigger window, our own reruns among them."""
     root = await platform.run(RunRef(attempt.platform, attempt.resource, attempt.original_run_id))
     if root is None:
         return Standing.FAILED
-    return judge_later(root, [run for run in await platform.later(root) if run.ref.run_id not in ours])
+    return judge_later(root, await platform.later(root), ours)
 
 
-def judge_later(root: Run, others: list[Run]) -> Standing:
-    """What later runs of the same work mean for a repair."""
-    if root.status is RunStatus.SUCCEEDED or any(run.status is RunStatus.SUCCEEDED for run in others):
+def judge_later(root: Run, later: Sequence[Run], ours: set[str]) -> Standing:
+    """What later runs of the same work mean for a repair. A rerun of ours past its deadline may still run."""
+    if root.status is RunStatus.SUCCEEDED or any(run.status is RunStatus.SUCCEEDED for run in later):
         return Standing.RECOVERED
+    others = [run for run in later if run.ref.run_id not in ours]
     if any(not run.ended for run in others):
         return Standing.RERUN_RUNS
+    if any(not run.ended for run in later):
+        return Standing.OURS_RUNS
     return Standing.TAKEN_OVER if any(run.failed for run in others) else Standing.FAILED
 
 
@@ -120,6 +123,9 @@ def begin(
         return None
     if attempt.status is not AttemptStatus.WAITING:
         return None
+    if ticket.closed:
+        endings.cancel_waiting(db, s, ticket, f"the ticket was closed by {ticket.ack_user}", now)
+        return None
     grounds = Grounds(
         error_type=attempt.error_type,
         possible=True,
@@ -135,6 +141,7 @@ def begin(
 def _judged(
     db: sa.Connection, s: Services, ticket: Ticket, attempt: Attempt, grounds: Grounds, now: datetime
 ) -> Attempt | None:
+    attempts.one_by_one(db, f"{ticket.platform}|{ticket.resource}|{ticket.pipeline}")
     view = situation(db, s, ticket, grounds, now)
     decision = judge(view)
     was = str(ticket.decision.get("why", ""))
@@ -172,6 +179,8 @@ async def advance(s: Services, attempt: Attempt) -> Progress:
             return await remedy.advance(attempt, Stage(attempt.stage or ""))
     except TimeoutError:
         return Unknown(f"no answer within {CALL_SECONDS} s")
+    except (NoAnswer, Unreadable) as error:
+        return Unknown(str(error))
     except OutsideError as error:
         return Declined(str(error), final=not error.transient)
 
@@ -304,7 +313,9 @@ def failed(
             db, s, ticket, reason, now, status=RemediationStatus.FAILED, attempt=attempt.attempt_number
         )
         return
-    same = Grounds(error_type=attempt.error_type, possible=True, reason=reason)
+    allowed = attempt.by == AI_USER or ticket.auto_heal_possible  # what a person was granted is no word for the machine
+    said = str(ticket.rca.get("says", ""))
+    same = Grounds(error_type=attempt.error_type, possible=allowed, says=said, reason=reason)
     decide(db, s, ticket, grounds or same, now)
 
 

@@ -111,6 +111,12 @@ def started_since(db: sa.Connection, moment: datetime) -> int:
     return db.scalar(sa.select(sa.func.count()).where(sa.or_(made, held))) or 0
 
 
+def one_by_one(db: sa.Connection, name: str) -> None:
+    """Until this unit ends no other one that asks for the same name goes on. SQLite has one writer anyway."""
+    if db.dialect.name == "postgresql":
+        db.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(name, 0))))
+
+
 def live_elsewhere(db: sa.Connection, ticket_id: str, platform: str, resource: str, pipeline: str) -> str | None:
     """Another ticket whose repair of the same pipeline is under way."""
     return db.scalar(

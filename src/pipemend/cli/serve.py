@@ -43,6 +43,8 @@ async def _serve(settings: Settings) -> None:
             port=settings.pipemend_port,
             access_log=False,  # ours leaves secrets out
             log_config=None,
+            ws="websockets-sansio",
+            ws_max_size=65536,
             ws_per_message_deflate=False,
             server_header=False,
             timeout_graceful_shutdown=3,

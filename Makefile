@@ -1,6 +1,6 @@
 # One word for each thing that is done here. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types imports format lock clean chromium
+.PHONY: help setup demo test check lint types imports format docs lock clean chromium
 
 export PIP_ROOT_USER_ACTION = ignore
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
@@ -47,6 +47,9 @@ imports: setup ## the layers, and who may know whom
 format: setup ## let ruff put things right
 	@$(BIN)/ruff check --fix --exit-zero
 	@$(BIN)/ruff format
+
+docs: setup ## write the pages that are made from the code
+	@$(BIN)/python -m pipemend.cli.settings_page docs/reference/settings.md
 
 # Newer versions: make lock UPGRADE=1
 lock: setup ## write requirements/*.txt anew

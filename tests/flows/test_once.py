@@ -88,7 +88,10 @@ async def test_retry_waits_for_the_end_of_the_outermost_run(world: World) -> Non
 async def test_two_failures_of_one_pipeline_never_start_together(world: World) -> None:
     for _ in range(2):
         await world.hears("nightly-load", world.adf.fails("nightly-load"))
-    await intake.take_due(world.services)
+        await intake.take_due(world.services)
+    (second,) = [ticket for ticket in await world.tickets() if not await world.attempts(ticket.id)]
+    await world.command(Retry(ticket_id=second.id, by="rosa"))
+    world.clock.move(31)
     await due.take_due(world.services)
     waiting = [a for ticket in await world.tickets() for a in await world.attempts(ticket.id)]
     assert len(waiting) == 2
@@ -177,3 +180,31 @@ async def test_a_remedy_that_gets_no_answer_is_not_called_again(world: World, mo
 
     assert [a.status for a in await world.attempts()] == [AttemptStatus.UNKNOWN]
     assert len(world.adf.rerun.calls) == 1
+
+
+async def test_of_many_failures_of_one_pipeline_one_is_repaired_and_the_others_say_why_they_wait(world: World) -> None:
+    for _ in range(30):
+        world.adf.fails("copy-anything")
+    await world.after(31)
+
+    tickets = await world.tickets()
+    tried = [ticket for ticket in tickets if await world.attempts(ticket.id)]
+    assert len(tried) == len(world.adf.rerun.calls) == 1
+    waits = [ticket.decision["why"] for ticket in tickets if ticket.id != tried[0].id]
+    assert waits == [f"another repair of this pipeline is under way ({tried[0].id})"] * 29
+
+    world.adf.ends(world.adf.rerun.started_runs[0], RunStatus.SUCCEEDED)
+    await world.after(61)
+    assert len(world.adf.rerun.calls) == 2
+
+
+async def test_two_workers_share_one_budget(world: World) -> None:
+    world.policy(max_in_flight=3)
+    for number in range(10):
+        await world.hears(f"load-{number}", world.adf.fails(f"load-{number}"))
+    await intake.take_due(world.services)
+
+    await asyncio.gather(*(due.take_due(world.services) for _ in range(4)))
+    await world.settle()
+
+    assert len(world.adf.rerun.calls) == 3

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipemend.core.attempt import Attempt, AttemptStatus
+from pipemend.core.attempt import LIVE, Attempt, AttemptStatus
 from pipemend.core.clock import stamp
 from pipemend.core.events import AttemptChanged, Event, RetryScheduled
 from pipemend.core.guardrails import Decision, Situation, Standing, judge
@@ -56,8 +56,16 @@ def says(diagnosis: Diagnosis) -> str:
     return "its cause is not known" if diagnosis.error_type == UNCLASSIFIED else WHY_NOT[diagnosis.remediable]
 
 
-def situation(db: sa.Connection, s: Services, ticket: Ticket, grounds: Grounds, now: datetime) -> Situation:
-    """Everything the guardrails may ask, read in this unit."""
+def situation(
+    db: sa.Connection, s: Services, ticket: Ticket, grounds: Grounds, now: datetime, *, starts: bool = False
+) -> Situation:
+    """Everything the guardrails may ask, read in this unit.
+
+    Before a start only what lives elsewhere counts as another repair. Before that what waits counts too: of a hundred
+    failures of one pipeline one has an attempt, and the others ask for nothing but a look at their rows.
+    """
+    attempts.one_by_one(db, f"{ticket.platform}|{ticket.resource}|{ticket.pipeline}")
+    others = LIVE if starts else attempts.WAITS_OR_LIVES
     platform = s.platforms.get(ticket.platform)
     made = [a for a in attempts.of_ticket(db, ticket.id) if a.status is not AttemptStatus.WAITING]
     tried = [a for a in made if a.status is not AttemptStatus.CANCELLED]
@@ -85,7 +93,7 @@ def situation(db: sa.Connection, s: Services, ticket: Ticket, grounds: Grounds, 
         remedy_known=book is None or platform is None or book.action in platform.remedies,
         standing=grounds.standing,
         unreachable=grounds.unreachable,
-        other_repair=attempts.live_elsewhere(db, ticket.id, ticket.platform, ticket.resource, ticket.pipeline),
+        other_repair=attempts.elsewhere(db, ticket.id, ticket.platform, ticket.resource, ticket.pipeline, others),
         attempts=len(tried),
         granted=sum(a.by != AI_USER for a in tried) + by_person,
         by_person=by_person,

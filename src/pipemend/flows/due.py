@@ -1,6 +1,7 @@
 """The due loop for attempts: starts what waits, looks for what is unclear, reads what has not been heard of."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Sequence
 from datetime import timedelta
@@ -36,20 +37,18 @@ async def take_due(s: Services) -> int:
 def _claim(s: Services, db: sa.Connection) -> tuple[int, list[Attempt]]:
     """Begins the flows there is room for, the longest due first, and leases what has to be looked at."""
     now = s.clock.now()
-    room = _room(db, s)
+    attempts.one_by_one(db, "starts")  # the budgets are for all workers together
     begun, leased = 0, list[Attempt]()
-    for attempt in attempts.due(db, now, AT_ONCE):
-        try:
-            if attempt.status is AttemptStatus.WAITING:
-                if begun < room:
-                    _begin(db, s, attempt)
-                    begun += 1
-            elif attempt.status is AttemptStatus.STARTING:  # its flow is gone: nobody knows whether it called
+    for attempt in attempts.due_to_start(db, now, min(max(_room(db, s), 0), AT_ONCE)):
+        with contextlib.suppress(Overtaken):
+            _begin(db, s, attempt)
+            begun += 1
+    for attempt in attempts.due_to_look_at(db, now, AT_ONCE):  # apart: a crowd that waits for room must not hide them
+        with contextlib.suppress(Overtaken):
+            if attempt.status is AttemptStatus.STARTING:  # its flow is gone: nobody knows whether it called
                 attempts.move(db, attempt, AttemptStatus.UNKNOWN, failure_reason="the call was interrupted", due_at=now)
             else:
                 leased.append(attempts.touch(db, attempt, due_at=now + LEASE, owner=s.worker))
-        except Overtaken:
-            continue
     return begun, leased
 
 

@@ -141,8 +141,7 @@ def begin(
 def _judged(
     db: sa.Connection, s: Services, ticket: Ticket, attempt: Attempt, grounds: Grounds, now: datetime
 ) -> Attempt | None:
-    attempts.one_by_one(db, f"{ticket.platform}|{ticket.resource}|{ticket.pipeline}")
-    view = situation(db, s, ticket, grounds, now)
+    view = situation(db, s, ticket, grounds, now, starts=True)
     decision = judge(view)
     was = str(ticket.decision.get("why", ""))
     ticket = remember(db, ticket, decision, view.limit, now)

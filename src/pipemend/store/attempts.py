@@ -83,9 +83,18 @@ def touch(db: sa.Connection, was: Attempt, **changes: Any) -> Attempt:
     return move(db, was, was.status, revision=was.revision + 1, **changes)
 
 
-def due(db: sa.Connection, now: datetime, limit: int) -> Sequence[Attempt]:
-    """Attempts to look at, the longest due first."""
-    wish = WHOLE.where(attempts.c.due_at <= now).order_by(attempts.c.due_at, attempts.c.id).limit(limit)
+def due_to_start(db: sa.Connection, now: datetime, limit: int) -> Sequence[Attempt]:
+    """Attempts that wait for their call, the longest due first."""
+    return _due(db, now, limit, attempts.c.status == AttemptStatus.WAITING)
+
+
+def due_to_look_at(db: sa.Connection, now: datetime, limit: int) -> Sequence[Attempt]:
+    """Attempts whose call has been made, or may have been, the longest due first."""
+    return _due(db, now, limit, attempts.c.status != AttemptStatus.WAITING)
+
+
+def _due(db: sa.Connection, now: datetime, limit: int, which: sa.ColumnElement[bool]) -> Sequence[Attempt]:
+    wish = WHOLE.where(attempts.c.due_at <= now, which).order_by(attempts.c.due_at, attempts.c.id).limit(limit)
     return [from_row(row) for row in db.execute(wish).all()]
 
 
@@ -117,8 +126,10 @@ def one_by_one(db: sa.Connection, name: str) -> None:
         db.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(name, 0))))
 
 
-def live_elsewhere(db: sa.Connection, ticket_id: str, platform: str, resource: str, pipeline: str) -> str | None:
-    """Another ticket whose repair of the same pipeline is under way."""
+def elsewhere(
+    db: sa.Connection, ticket_id: str, platform: str, resource: str, pipeline: str, among: Sequence[AttemptStatus]
+) -> str | None:
+    """Another ticket that has an attempt on the same pipeline in one of these states."""
     return db.scalar(
         sa.select(attempts.c.ticket_id)
         .join_from(attempts, tickets, attempts.c.ticket_id == tickets.c.id)
@@ -127,7 +138,7 @@ def live_elsewhere(db: sa.Connection, ticket_id: str, platform: str, resource: s
             tickets.c.resource == resource,
             tickets.c.pipeline == pipeline,
             attempts.c.ticket_id != ticket_id,
-            attempts.c.status.in_(LIVE),
+            attempts.c.status.in_(among),
         )
         .limit(1)
     )

@@ -25,8 +25,12 @@ def ids(runs: object) -> list[str]:
     return [run.ref.run_id for run in runs]  # type: ignore[attr-defined]
 
 
-def test_without_a_factory_there_is_no_platform():
-    assert build(Settings.of({}), WallClock()) is None
+async def test_without_a_factory_alerts_are_read_all_the_same():
+    platform = build(Settings.of({}), WallClock())
+
+    assert list(platform.connections) == []
+    assert platform.read(Signal(fields={"PipelineName": "load", "RunId": "run-1"})) is not None
+    await platform.close()
 
 
 def test_the_configured_factory_is_the_connection():

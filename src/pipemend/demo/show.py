@@ -1,6 +1,7 @@
 """The demo as people see it: the story live in the terminal, or headless with a table of checks at its end."""
 
 import contextlib
+import signal
 import sys
 import tempfile
 import time
@@ -24,6 +25,7 @@ TONES = {"healing": "cyan", "healed": "green", "escalated": "red", "approval": "
 
 def run(*, headless: bool, data_dir: Path | None) -> int:
     """Exit code 0 when every check holds."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # twin and server end with us
     console = Console(width=None if sys.stdout.isatty() else 140)
     with _folder(data_dir) as folder:
         database = folder / "pipemend.db"

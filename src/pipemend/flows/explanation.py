@@ -78,7 +78,10 @@ def _plain(diagnosis: Diagnosis) -> Mapping[str, Any]:
 
 @step("explain.keep", again=True)
 async def keep(ticket_id: str, said: Mapping[str, Any] | None) -> None:
-    """The explanation replaces the rules' sentence; type, severity and decision stay the rules'."""
+    """The explanation replaces the rules' sentence; type, severity and decision stay the rules'.
+
+    So do the next steps where the rules know the error: theirs are tested and say where they come from.
+    """
     s = services()
     if said is not None:
         await surely(s, partial(_keep, s, ticket_id, said))
@@ -92,11 +95,10 @@ def _keep(s: Services, ticket_id: str, said: Mapping[str, Any], db: sa.Connectio
     now = s.clock.now()
     changes: dict[str, Any] = {
         "rca_result": said["root_cause"],
-        "recommendations": list(said["recommendations"]) or list(ticket.recommendations),
         "rca": {**ticket.rca, "model": dict(said), "rules_say": ticket.rca_result},
     }
     if ticket.error_type == UNCLASSIFIED:
-        changes["confidence"] = said["confidence"]
+        changes |= {"confidence": said["confidence"], "recommendations": list(said["recommendations"])}
     tickets.move(db, ticket, **changes)
     audit.write(db, "explained", at=now, user=said["by"], ticket=ticket, details={"error_type": said["error_type"]})
     events.record(db, Explained(ticket_id=ticket_id, by=said["by"]), now, s.notifiers)

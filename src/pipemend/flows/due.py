@@ -12,12 +12,11 @@ import sqlalchemy as sa
 from pipemend.core.attempt import Attempt, AttemptStatus
 from pipemend.core.errors import OutsideError, Overtaken
 from pipemend.core.run import Rerun, RunRef
-from pipemend.core.ticket import RemediationStatus
-from pipemend.flows import endings
 from pipemend.flows.feed import rerun_ended
-from pipemend.flows.remediation import DEADLINE, DIRECT_SEARCH, adopt, failed
+from pipemend.flows.remediation import DEADLINE, DIRECT_SEARCH, adopt, failed, stumbled, timed_out
 from pipemend.flows.services import Services
 from pipemend.store import attempts, tickets
+from pipemend.store.database import transient
 
 log = logging.getLogger(__name__)
 AT_ONCE, LEASE, READ_SECONDS = 100, timedelta(seconds=60), 10
@@ -29,8 +28,10 @@ async def take_due(s: Services) -> int:
     begun, leased = await s.database.write(partial(_claim, s))
     ended = await asyncio.gather(*(_look_at(s, attempt) for attempt in leased), return_exceptions=True)
     for attempt, error in zip(leased, ended, strict=True):
-        if isinstance(error, BaseException):
+        if isinstance(error, Exception):
             log.error("an attempt stumbled", exc_info=error, extra={"attempt": attempt.key})
+            if not (transient(error) or isinstance(error, Overtaken)):  # else it is due again when the lease ends
+                await s.database.write(partial(_stumbled, s, attempt, error))
     return begun + len(leased)
 
 
@@ -71,34 +72,55 @@ async def _look_at(s: Services, attempt: Attempt) -> None:
         await _read_alone(s, attempt, attempt.remediation_run_id)
 
 
+def _stumbled(s: Services, was: Attempt, error: Exception, db: sa.Connection) -> None:
+    tickets.lock(db, was.ticket_id)
+    attempt = attempts.get(db, was.key)
+    if attempt.revision == was.revision:
+        stumbled(db, s, attempt, f"{type(error).__name__}: {error}"[:300], s.clock.now() + LEASE)
+
+
 async def _search(s: Services, attempt: Attempt) -> None:
     """Asks the platform for the run that an unclear call may have started."""
     remedy = s.platforms[attempt.platform].remedies[attempt.remediation_action]
+    found: Sequence[Rerun] | str
     try:
         async with asyncio.timeout(READ_SECONDS):
             found = await remedy.started(attempt)
     except (OutsideError, TimeoutError) as error:
-        log.warning("cannot look for a rerun", extra={"attempt": attempt.key, "error": str(error)})
-        found = None
+        found = str(error) or "no answer in time"
+        log.warning("cannot look for a rerun", extra={"attempt": attempt.key, "error": found})
     await s.database.write(lambda db: _found(db, s, attempt, found))
     s.wake.set()
 
 
-def _found(db: sa.Connection, s: Services, was: Attempt, found: Sequence[Rerun] | None) -> None:
+def _found(db: sa.Connection, s: Services, was: Attempt, found: Sequence[Rerun] | str) -> None:
+    """What the search brought: reruns, or the reason why nobody could look."""
     now = s.clock.now()
     tickets.lock(db, was.ticket_id)
     attempt = attempts.get(db, was.key)
     if attempt.status is not AttemptStatus.UNKNOWN or attempt.revision != was.revision:
         return
-    free = [rerun for rerun in found or () if _unclaimed(db, attempt, rerun)]
+    if isinstance(found, str):
+        _not_searched(db, s, attempt, found)
+        return
+    free = [rerun for rerun in found if _unclaimed(db, attempt, rerun)]
     ours = [rerun for rerun in free if rerun.same_group] or free
     if len(ours) == 1:
         adopt(db, s, attempt, ours[0], now)
     elif len(ours) > 1:
         names = ", ".join(rerun.run_id for rerun in ours[:5])
         failed(db, s, attempt, f"several runs may be the rerun ({names}): none was adopted", now, final=True)
-    elif found is not None and now - attempt.started_at > _search_time(attempt):
+    elif now - attempt.started_at > _search_time(attempt):
         _give_up(db, s, attempt)
+    else:
+        attempts.touch(db, attempt, due_at=now + s.policy.watch_interval, owner=None)
+
+
+def _not_searched(db: sa.Connection, s: Services, attempt: Attempt, why: str) -> None:
+    now = s.clock.now()
+    if attempt.deadline is not None and now >= attempt.deadline:
+        reason = f"until its deadline nobody could look for the rerun, which may have been started: {why}"
+        failed(db, s, attempt, reason, now, final=True)
     else:
         attempts.touch(db, attempt, due_at=now + s.policy.watch_interval, owner=None)
 
@@ -140,18 +162,10 @@ async def _read_alone(s: Services, attempt: Attempt, run_id: str) -> None:
             tickets.run_changed(db, run.ref, run.status, run.ended_at)
             rerun_ended(db, s, mine, run, now)
         elif mine.deadline is not None and now >= mine.deadline:
-            _timed_out(db, s, mine)
+            reason = f"the rerun {mine.remediation_run_id} has not ended by its deadline; it may still run"
+            timed_out(db, s, mine, reason)
         else:
             attempts.touch(db, mine, due_at=min(mine.deadline or now + UNSEEN, now + UNSEEN), owner=None)
 
     await s.database.write(unit)
     s.wake.set()
-
-
-def _timed_out(db: sa.Connection, s: Services, attempt: Attempt) -> None:
-    """Past its deadline: people are told; no second rerun starts beside a living one."""
-    now = s.clock.now()
-    reason = f"the rerun {attempt.remediation_run_id} has not ended by its deadline; it may still run"
-    endings.end_attempt(db, attempt, AttemptStatus.TIMED_OUT, now, reason)
-    ticket = tickets.lock(db, attempt.ticket_id)
-    endings.left_to_people(db, s, ticket, reason, now, status=RemediationStatus.FAILED, attempt=attempt.attempt_number)

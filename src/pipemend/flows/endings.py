@@ -13,7 +13,9 @@ from pipemend.store import attempts, audit, events, tickets
 
 
 def repair_so_far(ticket: Ticket) -> RemediationStatus | None:
-    """What a repair that stops is called: nothing when no attempt ever started, else failed."""
+    """What a repair that stops is called: nothing when no attempt ever started, else failed, or all attempts used."""
+    if ticket.remediation_status is RemediationStatus.MAX_RETRIES_EXCEEDED:
+        return ticket.remediation_status
     return RemediationStatus.FAILED if ticket.remediation_attempts else None
 
 

@@ -95,15 +95,17 @@ def saw(s: Services, run: Run, since: datetime, db: sa.Connection) -> None:
     if known is None:
         _saw_new(db, s, run, since, now)
         return
-    if known.status != str(run.status):
+    changed = known.status != str(run.status)
+    if changed:
+        tickets.lock(db, known.ticket_id)  # the ticket before its runs, as everybody does
         tickets.run_changed(db, run.ref, run.status, run.ended_at)
     if known.role == "rerun":
         _saw_rerun(db, s, run, now)
-    elif known.status != str(run.status) and run.ended:
-        ticket = tickets.lock(db, known.ticket_id)
+    elif changed and run.ended:
+        ticket = tickets.get(db, known.ticket_id)
         if known.role == "person":
             _person_ended(db, s, ticket, run, now)
-        elif known.role == "root":
+        elif run.ref.run_id == ticket.root_run_id:  # the run named first is one of its children, once it moved up
             _root_ended(db, s, ticket, run, now)
 
 
@@ -142,7 +144,7 @@ def _saw_in_group(db: sa.Connection, s: Services, mother: Ticket, run: Run, now:
     ticket = tickets.lock(db, mother.id)
     live = endings.live(db, ticket)
     if live is not None and live.status in (AttemptStatus.STARTING, AttemptStatus.UNKNOWN):
-        if live.status is AttemptStatus.UNKNOWN:
+        if live.status is AttemptStatus.UNKNOWN and live.owner is None:  # else somebody is looking just now
             attempts.touch(db, live, due_at=now)  # look for it at once
         return
     tickets.add_run(db, run.ref, ticket.id, "person", run.status, run.ended_at)

@@ -7,7 +7,7 @@ from functools import partial
 
 import sqlalchemy as sa
 
-from pipemend.core.errors import OutsideError
+from pipemend.core.errors import OutsideError, Overtaken
 from pipemend.core.run import RunRef, RunStatus
 from pipemend.core.ticket import MERGED_USER, PIPELINE_USER, Ticket
 from pipemend.flows import endings
@@ -16,9 +16,10 @@ from pipemend.flows.intake import READ_SECONDS, Found, look
 from pipemend.flows.services import Services
 from pipemend.flows.tickets import Opening, diagnosed, explained_by
 from pipemend.store import audit, tickets
+from pipemend.store.database import transient
 
 log = logging.getLogger(__name__)
-AT_ONCE, LEASE, AGAIN = 64, timedelta(seconds=60), timedelta(seconds=15)
+AT_ONCE, STUMBLES, LEASE, AGAIN = 64, 3, timedelta(seconds=60), timedelta(seconds=15)
 
 
 async def take_due(s: Services) -> int:
@@ -27,8 +28,11 @@ async def take_due(s: Services) -> int:
     due = await s.database.write(lambda db: tickets.claim_due(db, now, AT_ONCE, now + LEASE, s.worker))
     ended = await asyncio.gather(*(_take(s, ticket) for ticket in due), return_exceptions=True)
     for ticket, error in zip(due, ended, strict=True):
-        if isinstance(error, BaseException):
+        if isinstance(error, Exception):
             log.error("a ticket stumbled", exc_info=error, extra={"ticket_id": ticket.id})
+            if not (transient(error) or isinstance(error, Overtaken)):  # else it is due again when the lease ends
+                why = f"{type(error).__name__}: {error}"[:300]
+                await s.database.write(partial(_stumbled, s, ticket, f"Pipemend stumbled over it three times: {why}"))
     if due:
         s.wake.set()
     return len(due)
@@ -52,7 +56,11 @@ async def _take(s: Services, ticket: Ticket) -> None:
 
 async def _with_root(s: Services, ticket: Ticket, found: Found) -> None:
     root = found.root
-    if root is None or not root.ended:
+    if root is None:
+        missing = f"{ticket.platform} does not know the run {ticket.root_run_id}"
+        await s.database.write(partial(_stumbled, s, ticket, missing))
+        return
+    if not root.ended:
         await s.database.write(partial(_later, s, ticket.id))
         return
     opening = None
@@ -112,6 +120,18 @@ def _move_up(db: sa.Connection, s: Services, ticket: Ticket, found: Found) -> Ti
 
 def _decide(s: Services, ticket_id: str, db: sa.Connection) -> None:
     ticket = tickets.lock(db, ticket_id)
+    decide(db, s, ticket, Grounds.of_ticket(ticket), s.clock.now())
+
+
+def _stumbled(s: Services, was: Ticket, why: str, db: sa.Connection) -> None:
+    """Its root cannot be read: again a little later, and at the third time people are told."""
+    ticket = tickets.lock(db, was.id)
+    if ticket.revision != was.revision:
+        return
+    if ticket.stumbles + 1 < STUMBLES:
+        tickets.move(db, ticket, due_at=s.clock.now() + LEASE, owner=None, stumbles=ticket.stumbles + 1)
+        return
+    ticket = tickets.move(db, ticket, hands_off=why)
     decide(db, s, ticket, Grounds.of_ticket(ticket), s.clock.now())
 
 

@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS, CALL_SECONDS = 10, 120
 DIRECT_SEARCH = timedelta(minutes=5)
 DEADLINE = timedelta(hours=1)
+STUMBLES = 3
 ACCEPTED = "accepted"  # the stage of an attempt whose playbook said yes and named no run
 
 
@@ -216,13 +217,14 @@ def adopt(
     if not tickets.add_run(db, ref, attempt.ticket_id, "rerun", rerun.status):
         return _claimed_already(db, s, attempt, rerun, now)
     told = attempt.status is AttemptStatus.UNKNOWN and attempt.stage == ACCEPTED
+    unseen = min(attempt.deadline or now + DEADLINE, now + timedelta(minutes=10))
     attempt = attempts.move(
         db,
         attempt,
         AttemptStatus.IN_PROGRESS,
         remediation_run_id=rerun.run_id,
         logic_app_response=answer or attempt.logic_app_response,
-        due_at=min(attempt.deadline or now + DEADLINE, now + timedelta(minutes=10)),
+        due_at=now if rerun.status.ended else unseen,  # the feed may have shown its end long ago
         revision=attempt.revision + 1,
     )
     ticket = tickets.move(db, tickets.get(db, attempt.ticket_id), remediation_run_id=rerun.run_id)
@@ -316,6 +318,30 @@ def failed(
     said = str(ticket.rca.get("says", ""))
     same = Grounds(error_type=attempt.error_type, possible=allowed, says=said, reason=reason)
     decide(db, s, ticket, grounds or same, now)
+
+
+def stumbled(db: sa.Connection, s: Services, attempt: Attempt, why: str, again: datetime) -> None:
+    """Something nobody expected befell it: it is taken up again, and at the third time people are told."""
+    now = s.clock.now()
+    if attempt.stumbles + 1 < STUMBLES:
+        attempts.touch(db, attempt, due_at=again, owner=None, stumbles=attempt.stumbles + 1)
+        return
+    reason = f"Pipemend stumbled over this attempt three times: {why}"
+    if attempt.status is AttemptStatus.WAITING:
+        ticket = tickets.lock(db, attempt.ticket_id)
+        endings.left_to_people(db, s, ticket, reason, now, status=endings.repair_so_far(ticket))
+    elif attempt.remediation_run_id:
+        timed_out(db, s, attempt, reason)
+    else:
+        failed(db, s, attempt, reason, now, final=True)
+
+
+def timed_out(db: sa.Connection, s: Services, attempt: Attempt, reason: str) -> None:
+    """Nobody waits for its rerun any longer: people are told, no second one starts beside it, a late success counts."""
+    now = s.clock.now()
+    endings.end_attempt(db, attempt, AttemptStatus.TIMED_OUT, now, reason)
+    ticket = tickets.lock(db, attempt.ticket_id)
+    endings.left_to_people(db, s, ticket, reason, now, status=RemediationStatus.FAILED, attempt=attempt.attempt_number)
 
 
 def _changed(db: sa.Connection, s: Services, attempt: Attempt, status: str, now: datetime, **fields: Any) -> None:

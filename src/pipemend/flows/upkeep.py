@@ -6,14 +6,13 @@ from functools import partial
 
 import sqlalchemy as sa
 
-from pipemend.core.attempt import Attempt, AttemptStatus
-from pipemend.flows import endings
-from pipemend.flows.remediation import failed
+from pipemend.core.attempt import Attempt
+from pipemend.flows.remediation import stumbled
 from pipemend.flows.services import Services
 from pipemend.store import attempts, leases, tickets
 
 log = logging.getLogger(__name__)
-AT_ONCE, STUMBLES = 500, 3
+AT_ONCE = 500
 KEEP_FLOWS = timedelta(days=7)
 
 
@@ -54,18 +53,4 @@ def _stumble(s: Services, was: Attempt, db: sa.Connection) -> None:
     attempt = attempts.get(db, was.key)
     if attempt.revision != was.revision or attempt.due_at is not None:
         return
-    now = s.clock.now()
-    if attempt.stumbles + 1 < STUMBLES:
-        attempts.touch(db, attempt, due_at=now, stumbles=attempt.stumbles + 1)
-        return
-    _tell_people(db, s, attempt)
-
-
-def _tell_people(db: sa.Connection, s: Services, attempt: Attempt) -> None:
-    reason = "Pipemend stumbled over this attempt three times; its log says why"
-    now = s.clock.now()
-    if attempt.status is AttemptStatus.WAITING:
-        ticket = tickets.lock(db, attempt.ticket_id)
-        endings.left_to_people(db, s, ticket, reason, now, status=endings.repair_so_far(ticket))
-    else:
-        failed(db, s, attempt, reason, now, final=True)
+    stumbled(db, s, attempt, "its flow was lost; the log says why", s.clock.now())

@@ -58,6 +58,7 @@ class World:
             explainer=None,
             playbooks=Playbooks(BOOKS, rules),
             policy=Policy(enabled=enabled, dashboard="https://pipemend.example/dashboard"),
+            callback_secret="a secret of the test",
             jitter=lambda: 0.0,
         )
         install(self.services)

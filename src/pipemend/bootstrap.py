@@ -5,20 +5,25 @@ import gc
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import timedelta
+from functools import partial
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any, cast
 
+from pydantic import SecretStr
+
 from pipemend.clients.http import Http
 from pipemend.clients.logic_app import LogicApp
+from pipemend.core import callback
+from pipemend.core.attempt import Attempt
 from pipemend.core.clock import Clock, WallClock
-from pipemend.core.ports import Analyzer, Notifier, Platform
+from pipemend.core.ports import Analyzer, Notifier, Platform, Remedy
 from pipemend.core.rca import Severity
 from pipemend.core.sla import LEVELS, Level
 from pipemend.flows.services import Begins, Policy, Services, install
 from pipemend.playbooks import load
 from pipemend.settings import Settings
-from pipemend.store import leases
+from pipemend.store import leases, secrets
 from pipemend.store.database import Database, FileLock
 from pipemend.store.migrate import check, migrate
 
@@ -27,6 +32,7 @@ PLATFORMS = ("pipemend.platforms.data_factory",)
 NOTIFIERS = ("pipemend.notifiers.slack", "pipemend.notifiers.jira")
 RULES, MODEL = "pipemend.analyzers.rules", "pipemend.analyzers.llm"
 Build = Callable[..., Any]
+Playbook = Callable[[SecretStr, Remedy], Remedy]
 
 
 def open_database(settings: Settings) -> Database:
@@ -42,22 +48,24 @@ def builders(group: str, built_in: tuple[str, ...]) -> list[Build]:
     return ours + [cast(Build, point.load()) for point in entry_points(group=f"pipemend.{group}")]
 
 
-def platforms(settings: Settings, clock: Clock, http: Http) -> Mapping[str, Platform]:
-    """The platforms that are connected, by name, with their playbooks."""
+def platforms(settings: Settings, clock: Clock, playbook: Playbook) -> Mapping[str, Platform]:
+    """The platforms, by name. Each action whose Logic App has an address runs through it; the direct remedy looks."""
     built = [build(settings, clock) for build in builders("platforms", PLATFORMS)]
     connected = {platform.name: platform for platform in built if platform is not None}
     for platform in connected.values():
-        with_playbooks(platform, settings, http, clock)
+        urls = {action: settings.playbook(action) for action in platform.remedies}
+        apps = {action: playbook(url, platform.remedies[action]) for action, url in urls.items() if url is not None}
+        platform.remedies = {**platform.remedies, **apps}
     return connected
 
 
-def with_playbooks(platform: Platform, settings: Settings, http: Http, clock: Clock) -> None:
-    """Each action whose Logic App has an address runs through it; the direct remedy stays the one that looks."""
-    direct = dict(platform.remedies)
-    urls = {action: settings.playbook(action) for action in direct}
-    platform.remedies = direct | {
-        action: LogicApp(url, direct[action], http, clock) for action, url in urls.items() if url is not None
-    }
+def playbooks(settings: Settings, clock: Clock, http: Http, secret: str) -> Playbook:
+    """How a Logic App is asked: in the shared pool, and to call back where others can reach us."""
+
+    def callback_url(attempt: Attempt) -> str | None:
+        return callback.address(settings.public_url, secret, attempt.key) if settings.public_url else None
+
+    return lambda url, direct: LogicApp(url, direct, http, clock, callback_url=callback_url)
 
 
 def notifiers(settings: Settings) -> Mapping[str, Notifier]:
@@ -87,20 +95,20 @@ def policy(settings: Settings) -> Policy:
 
 
 def build_services(
-    settings: Settings, database: Database, engine: Begins, http: Http, clock: Clock | None = None
+    settings: Settings, database: Database, engine: Begins, http: Http, secret: str, clock: Clock
 ) -> Services:
-    """Everything the flows work with. Raises SettingsError."""
-    clock = clock or WallClock()
+    """Everything the flows work with; `secret` proves callbacks. Raises SettingsError."""
     return Services(
         database=database,
         engine=engine,
         clock=clock,
-        platforms=platforms(settings, clock, http),
+        platforms=platforms(settings, clock, playbooks(settings, clock, http, secret)),
         notifiers=notifiers(settings),
         analyzer=cast(Analyzer, import_module(RULES).build(settings)),
         explainer=cast("Analyzer | None", import_module(MODEL).build(settings)),
         playbooks=load(settings.playbooks_file, settings.auto_remediation_max_retries),
         policy=policy(settings),
+        callback_secret=secret,
     )
 
 
@@ -118,7 +126,8 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
             check(database)
         else:
             migrate(database)
-        services = build_services(settings, database, engine := Engine(database), http, clock)
+        secret = await database.write(partial(secrets.made_once, name=secrets.CALLBACK))
+        services = build_services(settings, database, engine := Engine(database), http, secret, clock or WallClock())
         install(services)
         await _release_leases(services)
         await engine.start()

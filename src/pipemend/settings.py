@@ -5,6 +5,7 @@ Order: environment, `.env`, `X_FILE` (a file that holds the value of the secret 
 
 import os
 from collections.abc import Mapping
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -152,6 +153,7 @@ class Settings(BaseModel):
             **_from_file(dotenv),
             **(os.environ if environment is None else environment),
         }
+        _refuse_misspelt(given, cls.model_fields)
         return cls.of(given)
 
     @classmethod
@@ -273,6 +275,23 @@ def _from_file(path: Path | None) -> dict[str, str]:
     if path is None or not path.is_file():
         return {}
     return {name: value for name, value in dotenv_values(path).items() if value is not None}
+
+
+# Names with these beginnings can only be meant for us. The command line has two of its own.
+PREFIXES, COMMANDS = ("AUTO_REMEDIATION_", "PLAYBOOK_", "PIPEMEND_"), ("PIPEMEND_URL", "PIPEMEND_TOKEN")
+ALIKE = 0.9
+
+
+def _refuse_misspelt(given: Mapping[str, str], fields: Mapping[str, Any]) -> None:
+    """A name that is almost one of ours, or can be nobody else's, stops the start."""
+    known = [field.upper() for field in fields]
+    for name in given:
+        plain = name.removesuffix("_FILE") if name not in known else name
+        if plain in known or name in COMMANDS:
+            continue
+        meant = get_close_matches(plain, known, 1, ALIKE)
+        if meant or name.startswith(PREFIXES):
+            raise SettingsError(f"{name} is no setting" + (f"; did you mean {meant[0]}?" if meant else ""))
 
 
 def _ours(given: Mapping[str, str], fields: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -208,3 +208,21 @@ async def test_two_workers_share_one_budget(world: World) -> None:
     await world.settle()
 
     assert len(world.adf.rerun.calls) == 3
+
+
+async def test_what_the_platform_said_before_a_crash_is_asked_again_after_it(world: World) -> None:
+    """Between look and call lay a night: meanwhile somebody's own rerun has succeeded."""
+    failed = world.adf.fails("nightly-load")
+    await world.hears("nightly-load", failed)
+    await intake.take_due(world.services)
+    await due.take_due(world.services)
+    (attempt,) = await world.attempts()
+    seen = await remediation.look(attempt.key)
+    own = world.adf.begins("nightly-load", group=failed, manual=True)
+    world.adf.ends(own, RunStatus.SUCCEEDED)
+    world.clock.move(600)
+
+    await remediation.call(attempt.key, attempt.revision, seen)
+
+    assert not world.adf.rerun.calls
+    assert (await world.ticket()).ack_user == "RECOVERED"

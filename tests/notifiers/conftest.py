@@ -16,7 +16,7 @@ from tests.notifiers.serving import serving
 from tests.notifiers.tiny_jira import TinyJira
 from tests.notifiers.tiny_slack import TinySlack
 
-DEADLINE = 0.3  # seconds; nothing here answers that slowly unless it is told to
+DEADLINE = 1.0  # seconds; nothing here answers that slowly unless it is told to
 
 
 @pytest.fixture

@@ -79,7 +79,7 @@ async def notifier(request: pytest.FixtureRequest, twin: Twin) -> AsyncIterator[
 @pytest.fixture
 async def hasty_slack(twin: Twin) -> AsyncIterator[slack.Slack]:
     """With a deadline that a test can wait for."""
-    built = slack.Slack(SlackApi(SecretStr("xoxb-twin"), f"{twin.base}/slack/api/", 0.3), CHANNEL)
+    built = slack.Slack(SlackApi(SecretStr("xoxb-twin"), f"{twin.base}/slack/api/", 1.0), CHANNEL)
     yield built
     await built.close()
 
@@ -89,7 +89,7 @@ async def hasty_jira(twin: Twin) -> AsyncIterator[jira.Jira]:
     async def nap(_: float) -> None: ...
 
     account = Account("twin@example.com", SecretStr("twin-jira-token"))
-    built = jira.Jira(JiraApi(Http(), twin.base, account, 0.3), "OPS", nap)
+    built = jira.Jira(JiraApi(Http(), twin.base, account, 1.0), "OPS", nap)
     yield built
     await built.close()
 

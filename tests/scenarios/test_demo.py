@@ -3,6 +3,7 @@
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 
@@ -17,7 +18,7 @@ def test_the_demo_mends_what_it_breaks_and_every_check_holds(tmp_path: Path) -> 
 
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
     assert "❌" not in done.stdout
-    with sqlite3.connect(tmp_path / "demo" / "pipemend.db") as db:
+    with closing(sqlite3.connect(tmp_path / "demo" / "pipemend.db")) as db:
         assert db.execute("SELECT COUNT(*) FROM tickets").fetchone() == (6,)
 
 

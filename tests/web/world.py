@@ -226,6 +226,7 @@ def build(url: str, clock: MovedClock | None = None, doors: tuple[Door, ...] = (
         explainer=None,
         playbooks=Playbooks(),
         policy=Policy(enabled=True),
+        callback_secret="a secret of the test",
     )
     given = Settings(**{"azure_monitor_secret": SECRET, "public_url": "", **settings})
     return World(database, given, clock, services, create_app(services, given))

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -161,7 +162,7 @@ def _no_more(evidence: Evidence) -> Iterator[Check]:
 
 
 def _queries(database: Path) -> Iterator[Check]:
-    with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as db:
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as db:
         for name, query in QUERIES.items():
             rows = db.execute(query).fetchall()
             yield Check("monitoring queries", name, bool(rows), str(rows[0])[:60] if rows else "no rows")

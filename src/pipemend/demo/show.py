@@ -25,7 +25,8 @@ TONES = {"healing": "cyan", "healed": "green", "escalated": "red", "approval": "
 
 def run(*, headless: bool, data_dir: Path | None) -> int:
     """Exit code 0 when every check holds."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # twin and server end with us
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(143))  # twin and server end with us
     console = Console(width=None if sys.stdout.isatty() else 140)
     with _folder(data_dir) as folder:
         database = folder / "pipemend.db"

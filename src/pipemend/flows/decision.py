@@ -71,7 +71,7 @@ def situation(
     tried = [a for a in made if a.status is not AttemptStatus.CANCELLED]
     by_person = ticket.granted > sum(a.by != AI_USER for a in made)  # one that was stopped is used up too
     book = s.playbooks.find(grounds.error_type, ticket.platform)
-    if book is None and by_person and platform is not None:
+    if by_person and platform is not None and (book is None or book.action not in platform.remedies):
         book = _plain_rerun(grounds.error_type, platform)
     return Situation(
         now=now,
@@ -101,7 +101,7 @@ def situation(
 
 
 def _plain_rerun(error_type: str, platform: Platform) -> Playbook | None:
-    """What a person's Retry means where no playbook knows the error: run it again, once."""
+    """What a person's Retry means where no playbook can be followed: run it again, once."""
     action = next((name for name in ("retry_pipeline", "retry_job") if name in platform.remedies), None)
     return Playbook(error_type=error_type, action=action, max_retries=0) if action else None
 
@@ -180,6 +180,6 @@ def _latest_failed(before: Any) -> str | None:
     return reruns[-1].remediation_run_id if reruns else None
 
 
-def facts(standing: Standing = Standing.FAILED, unreachable: str | None = None) -> Mapping[str, Any]:
-    """What the platform said, in the form that a flow may keep."""
-    return {"standing": str(standing), "unreachable": unreachable}
+def facts(at: datetime, standing: Standing = Standing.FAILED, unreachable: str | None = None) -> Mapping[str, Any]:
+    """What the platform said, and when, in the form that a flow may keep."""
+    return {"at": stamp(at), "standing": str(standing), "unreachable": unreachable}

@@ -29,6 +29,7 @@ from pipemend.store.database import transient
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 LOOK_SECONDS, CALL_SECONDS = 10, 120
+FRESH = timedelta(seconds=10)  # so old may be what the platform said when a rerun starts
 DIRECT_SEARCH = timedelta(minutes=5)
 DEADLINE = timedelta(hours=1)
 STUMBLES = 3
@@ -50,17 +51,21 @@ async def conclude_flow(key: str, revision: int, run_id: str) -> None:
 @step("attempt.look", again=True)
 async def look(key: str) -> Mapping[str, Any]:
     """How the failed work stands now, by the platform's own word."""
-    s = services()
+    return await _see(services(), key)
+
+
+async def _see(s: Services, key: str) -> Mapping[str, Any]:
     attempt = await s.database.read(lambda db: attempts.get(db, key))
     ours = await s.database.read(lambda db: _our_runs(db, attempt.ticket_id))
     platform = s.platforms[attempt.platform]
+    asked = s.clock.now()
     try:
         async with asyncio.timeout(LOOK_SECONDS):
-            return facts(await standing(platform, attempt, ours))
+            return facts(asked, await standing(platform, attempt, ours))
     except TimeoutError:
-        return facts(unreachable=f"{platform.name} did not answer within {LOOK_SECONDS} s")
+        return facts(asked, unreachable=f"{platform.name} did not answer within {LOOK_SECONDS} s")
     except OutsideError as error:
-        return facts(unreachable=str(error))
+        return facts(asked, unreachable=str(error))
 
 
 def _our_runs(db: sa.Connection, ticket_id: str) -> set[str]:
@@ -91,6 +96,8 @@ def judge_later(root: Run, later: Sequence[Run], ours: set[str]) -> Standing:
 async def call(key: str, revision: int, seen: Mapping[str, Any]) -> None:
     """Starts the rerun, at most once: the attempt is `starting` on disk before anything leaves us."""
     s = services()
+    if s.clock.now() - datetime.fromisoformat(seen["at"]) > FRESH:  # a crash lay between: look again
+        seen = await _see(s, key)
     attempt = await surely(s, lambda db: begin(db, s, key, revision, seen, s.clock.now()))
     if attempt is not None:
         progress = await advance(s, attempt)

@@ -85,6 +85,7 @@ class Services:
     explainer: Analyzer | None
     playbooks: Playbooks
     policy: Policy
+    callback_secret: str
     jitter: Callable[[], float] = random.random
     wake: Wake = field(default_factory=Wake)
 

@@ -287,6 +287,13 @@ workers = sa.Table(
     sa.Column("beat_at", sa.Float, nullable=False),
 )
 
+secrets = sa.Table(
+    "secrets",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
+
 api_tokens = sa.Table(
     "api_tokens",
     metadata,

@@ -6,7 +6,7 @@ from pipemend.core.alert import Alert
 from pipemend.core.errors import Unreachable
 from pipemend.core.run import RunStatus
 from pipemend.core.ticket import RemediationStatus, Status
-from pipemend.flows import intake
+from pipemend.flows import feed, intake
 from pipemend.store import alerts
 from tests.world import World
 
@@ -69,6 +69,41 @@ async def test_a_failed_child_seen_by_the_feed_opens_nothing_while_its_root_runs
     world.adf.fails("load-customers", parent=root)
     await world.after(61)
     assert await world.tickets() == []
+
+
+async def test_a_failed_run_that_outlived_the_run_that_started_it_has_a_ticket_of_its_own(world: World) -> None:
+    """An Execute Pipeline activity that does not wait: nobody above hears of the failure."""
+    mother = world.adf.begins("start-everything")
+    child = world.adf.begins("load-customers", parent=mother)
+    world.clock.move(5)
+    world.adf.ends(mother, RunStatus.SUCCEEDED)
+    world.clock.move(60)
+    world.adf.ends(child, RunStatus.FAILED, "GatewayTimeout")
+    await world.after(61)
+    ticket = await world.ticket()
+    assert (ticket.root_run_id, ticket.remediation_status) == (child, RemediationStatus.IN_PROGRESS)
+
+
+async def test_a_child_that_its_root_waited_for_opens_nothing_when_the_root_goes_well(world: World) -> None:
+    root = world.adf.begins("nightly-load")
+    world.adf.fails("load-customers", parent=root)
+    world.clock.move(20)
+    world.adf.ends(root, RunStatus.SUCCEEDED)
+    await world.after(200)
+    assert await world.tickets() == []
+
+
+async def test_a_failed_child_seen_by_the_feed_opens_nothing_while_the_platform_is_silent(world: World) -> None:
+    root = world.adf.begins("nightly-load")
+    world.adf.fails("load-customers", parent=root)
+    world.clock.move(31)
+    await feed.take_due(world.services)
+    world.adf.down = Unreachable("connection refused")
+    await world.after(300)
+    world.adf.down = None
+    world.adf.ends(root, RunStatus.FAILED, "GatewayTimeout")
+    await world.after(400)
+    assert (await world.ticket()).root_run_id == root
 
 
 async def test_the_failure_of_our_own_rerun_opens_no_ticket(world: World) -> None:

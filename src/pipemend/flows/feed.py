@@ -112,12 +112,12 @@ def saw(s: Services, run: Run, since: datetime, db: sa.Connection) -> None:
 def _saw_new(db: sa.Connection, s: Services, run: Run, since: datetime, now: datetime) -> None:
     if run.debug:
         return
-    group = run.group_id
+    group = run.group_id if run.parent is None else None  # only outermost runs are rerun
     mother = tickets.by_group(db, run.ref.platform, run.ref.resource, group) if group else None
     if mother is not None and not _is_new_matter(mother, run):
         _saw_in_group(db, s, mother, run, now)
         return
-    if run.failed and run.parent is None and (run.ended_at is None or run.ended_at >= since):
+    if run.failed and (run.ended_at is None or run.ended_at >= since):
         key = f"{run.ref.platform}:{run.ref.resource}:{run.ref.run_id}:{stamp(run.ended_at) if run.ended_at else ''}"
         alerts.insert(db, _alert(run), now, feed_key=key)
 
@@ -135,7 +135,7 @@ def _alert(run: Run) -> Alert:
         run_id=run.ref.run_id,
         failed_at=run.ended_at,
         error_message=run.message,
-        rule="feed",
+        rule=alerts.FEED_CHILD if run.parent else alerts.FEED,
     )
 
 

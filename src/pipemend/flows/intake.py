@@ -110,17 +110,24 @@ async def _climb(platform: Platform, run: Run) -> Run:
         if run.parent is None:
             break
         parent = await platform.run(run.parent)
-        if parent is None:
+        if parent is None or _outlived(run, parent):
             break
         run = parent
     return run
+
+
+def _outlived(run: Run, parent: Run) -> bool:
+    """Whether the run's parent went well without waiting for it: then nobody above hears of its failure."""
+    if parent.status is not RunStatus.SUCCEEDED or parent.ended_at is None:
+        return False
+    return not run.ended or (run.ended_at is not None and run.ended_at > parent.ended_at)
 
 
 async def _settle_found(s: Services, kept: Kept, found: Found, resource: Resource) -> None:
     root, run = found.root, found.run
     if root is None or run is None:
         return
-    if word := _opens_nothing(root, run):
+    if word := _opens_nothing(root, run, kept.feed_child):
         await s.database.write(lambda db: alerts.ignored(db, kept, word))
         return
     failure = _with_alert(found.failure, kept.alert, root)
@@ -137,13 +144,15 @@ async def _settle_found(s: Services, kept: Kept, found: Found, resource: Resourc
     await s.database.write(partial(_settle, s, kept, opening))
 
 
-def _opens_nothing(root: Run, run: Run) -> str | None:
+def _opens_nothing(root: Run, run: Run, feed_child: bool) -> str | None:
     if run.debug or root.debug:
         return "a debug run"
     if root.status is RunStatus.SUCCEEDED:
         return "the outermost run has succeeded"
     if root.status is RunStatus.CANCELLED:
         return "the outermost run was cancelled"
+    if feed_child and not root.ended:
+        return "the outermost run is still running: its own end decides"
     return None
 
 
@@ -234,7 +243,7 @@ async def _open_unconnected(s: Services, kept: Kept) -> None:
 
 async def _platform_is_silent(s: Services, kept: Kept, ref: RunRef, resource: Resource, why: str) -> None:
     now = s.clock.now()
-    if now - kept.created_at < PATIENCE:
+    if kept.feed_child or now - kept.created_at < PATIENCE:  # a child alone is no reason for a ticket
         later = now + timedelta(seconds=min(2 ** min(kept.tries, 4), 10))
         await s.database.write(
             lambda db: alerts.put(db, kept, state="looking", reason=why, tries=kept.tries + 1, due_at=later)

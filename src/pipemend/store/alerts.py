@@ -13,6 +13,7 @@ from pipemend.store.rows import Row, insert_new
 from pipemend.store.schema import alerts, ticket_runs
 
 OPEN_STATES = ("new", "looking", "held")
+FEED, FEED_CHILD = "feed", "feed: started by another run"  # the rules of alerts that nobody sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Kept:
     stumbles: int
     created_at: datetime
     revision: int
-    from_feed: bool
+    feed_child: bool  # known from the feed alone, and started by another run
 
 
 def insert(
@@ -155,5 +156,5 @@ def _kept(row: Row) -> Kept:
         row.stumbles,
         row.created_at,
         row.revision,
-        row.feed_key is not None,
+        row.rule == FEED_CHILD,
     )

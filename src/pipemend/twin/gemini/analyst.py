@@ -25,9 +25,13 @@ WORDS = {
     "confidence": "High",
     "owner": "data engineering",
 }
-ADVICE = (
+PASSES = (
     "Run the pipeline again once; a failure of this kind often passes by itself.",
     "If it comes back, look at the service named in the message and at the activity's linked service.",
+)
+STAYS = (
+    "Correct what the message names; the same run would fail again.",
+    "Then run the pipeline from the failed activity on.",
 )
 LONGEST = 600
 
@@ -92,8 +96,9 @@ class _Analyst:
         most = int(schema.get("maxItems") or 10)
         if _type(items) != "string" or items.get("enum"):
             return [self.value(name, items) for _ in range(min(max(least, 1), most))]
-        count = min(max(least, len(ADVICE)), most)
-        return [_fit(ADVICE[n % len(ADVICE)], items) for n in range(count)]
+        advice = PASSES if re.search(TRANSIENT, self._prompt.error_text, re.IGNORECASE) else STAYS
+        count = min(max(least, len(advice)), most)
+        return [_fit(advice[n % len(advice)], items) for n in range(count)]
 
     def _string(self, name: str, schema: dict[str, Any]) -> str:
         if schema.get("format") == "date-time":
@@ -106,7 +111,12 @@ class _Analyst:
             return hinted[0] if hinted else "Unclassified"
         if "entity" in name or "resource" in name:
             return _entity(self._prompt.error_text)
-        return WORDS.get(name) or f"The activity failed: {self._prompt.error_text[:LONGEST]}"
+        return WORDS.get(name) or f"The activity failed and said: {_sentence(self._prompt.error_text)[:LONGEST]}"
+
+
+def _sentence(text: str) -> str:
+    """An error as prose: without the name and the quotation marks it may have had as a field of an object."""
+    return re.sub(r'^\W*message"?\s*:\s*"?|"\W*$', "", text)
 
 
 def _first_named(words: list[str], text: str) -> list[str]:

@@ -13,7 +13,7 @@ from pipemend.core.attempt import Attempt, AttemptStatus
 from pipemend.core.badge import TAB_NAMES, badge, tab
 from pipemend.core.commands import Acknowledge, Command, Retry, Stop
 from pipemend.core.errors import Stale
-from pipemend.core.ticket import Ticket
+from pipemend.core.ticket import RemediationStatus, Ticket
 from pipemend.flows import commands
 from pipemend.flows.services import Services
 from pipemend.store import attempts, audit, tickets
@@ -151,7 +151,8 @@ def _allowed(user: User, ticket: Ticket, tried: Sequence[Attempt]) -> Allowed:
     """As far as it can be told here; the command itself has the last word."""
     can = user.may("operator") and not ticket.closed
     busy = any(not attempt.status.ended for attempt in tried)
-    return Allowed(acknowledge=can, retry=can and not busy, stop=can and not ticket.hands_off)
+    coming = busy or ticket.decision.get("answer") != "never"  # something that could be stopped
+    return Allowed(acknowledge=can, retry=can and not busy, stop=can and coming and not ticket.hands_off)
 
 
 def _issue(domain: str, issue: str | None) -> str | None:
@@ -160,8 +161,10 @@ def _issue(domain: str, issue: str | None) -> str | None:
 
 def _needs(ticket: Ticket, tried: Sequence[Attempt]) -> str:
     """Why a person has to act now, in a sentence; empty while nobody has to."""
-    if ticket.closed or ticket.remediation_status in (None, "in_progress", "succeeded"):
-        never = ticket.decision.get("answer") == "never" and not ticket.closed and not ticket.remediation_status
-        return str(ticket.decision.get("why") or "") if never else ""
+    if ticket.closed or ticket.remediation_status in (RemediationStatus.IN_PROGRESS, RemediationStatus.SUCCEEDED):
+        return ""
+    why = str(ticket.decision.get("why") or "") if ticket.decision.get("answer") == "never" else ""
+    if why or ticket.remediation_status is None:
+        return why
     last = next((a.failure_reason for a in reversed(tried) if a.failure_reason), "")
-    return last or ticket.hands_off or str(ticket.decision.get("why") or "")
+    return ticket.hands_off or last or ""

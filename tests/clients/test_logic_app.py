@@ -141,6 +141,26 @@ def test_a_yes_without_a_run_is_looked_for(status: int, body: object):
     assert progress.answer
 
 
+def test_a_run_id_that_no_database_would_take_is_mended():
+    assert answered(200, '{"status": "success", "run_id": "run-\\u0000\\ud8007"}') == Running(
+        Rerun("run-\N{REPLACEMENT CHARACTER}7"), answer='{"status": "success", "run_id": "run-\\u0000\\ud8007"}'
+    )
+
+
+def test_a_reason_that_no_database_would_take_is_mended():
+    progress = answered(200, '{"status": "failed", "error_message": "no\\u0000 \\ud800"}')
+
+    assert isinstance(progress, Declined)
+    assert progress.reason == "the playbook failed: no \N{REPLACEMENT CHARACTER}"
+
+
+def test_a_text_too_long_to_be_a_run_id_names_no_run():
+    progress = answered(200, {"status": "success", "run_id": "x" * 201})
+
+    assert isinstance(progress, Unknown)
+    assert progress.accepted
+
+
 @pytest.mark.parametrize("run_id", ["run-original", "run-latest"])
 def test_the_echo_of_the_failed_run_is_no_rerun(run_id: str):
     progress = answered(200, {"status": "success", "run_id": run_id})

@@ -4,17 +4,17 @@ Its address is a secret. What its trigger answers: https://learn.microsoft.com/a
 """
 
 import asyncio
-import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pydantic import SecretStr
 
 from pipemend.clients.answers import Sleep, start_once
+from pipemend.clients.bodies import read_json
 from pipemend.clients.http import Answer, Http
 from pipemend.core.attempt import Attempt, Declined, Progress, Running, Stage, Unknown
 from pipemend.core.clock import Clock, stamp
-from pipemend.core.errors import OutsideError, Throttled, Unreachable
+from pipemend.core.errors import BadDelivery, OutsideError, Throttled, Unreachable
 from pipemend.core.ports import Remedy
 from pipemend.core.run import Rerun
 from pipemend.core.scrub import cut, scrub
@@ -22,6 +22,7 @@ from pipemend.core.scrub import cut, scrub
 WHAT = "the playbook"
 SECONDS = 30.0
 KEPT = 4096
+LONGEST_ID = 200  # what is longer names no run
 RUN_HEADER = "x-ms-workflow-run-id"
 YES = ("success", "succeeded", "accepted", "started", "queued", "running", "inprogress", "in_progress")
 NO = ("failed", "failure", "error", "rejected", "declined")
@@ -162,14 +163,15 @@ def _broken(answer: Answer, body: Mapping[str, Any], kept: str) -> Progress:
 def _object(text: str) -> Mapping[str, Any]:
     """The body as an object, whatever its content type says: a Logic App sends JSON as text/plain."""
     try:
-        read = json.loads(text)
-    except (ValueError, RecursionError):
+        read = read_json(text.encode())
+    except BadDelivery:
         return {}
     return read if isinstance(read, dict) else {}
 
 
 def _run_id(body: Mapping[str, Any]) -> str:
-    return next(filter(None, (_word(body.get(name)) for name in ("run_id", "runId", "remediation_run_id"))), "")
+    found = next(filter(None, (_word(body.get(name)) for name in ("run_id", "runId", "remediation_run_id"))), "")
+    return found if len(found) <= LONGEST_ID else ""
 
 
 def _reason(body: Mapping[str, Any], answer: Answer | None = None) -> str:

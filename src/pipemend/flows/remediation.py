@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
@@ -198,6 +199,8 @@ def settle(db: sa.Connection, s: Services, key: str, progress: Progress, now: da
     attempt = attempts.get(db, key)
     match progress:
         case Running(rerun=rerun):
+            if attempt.via == "playbook":  # a name only, until the platform shows the run
+                rerun = replace(rerun, status=RunStatus.UNKNOWN)
             adopt(db, s, attempt, rerun, now, answer=progress.answer)
         case Unknown() if attempt.status is AttemptStatus.STARTING:
             _unclear(db, s, attempt, progress.reason, now, accepted=progress.accepted, answer=progress.answer)

@@ -9,9 +9,9 @@ import sqlalchemy as sa
 
 from pipemend.core.attempt import LIVE, MOVES, Attempt, AttemptStatus
 from pipemend.core.errors import MoveRefused, NotFound, Overtaken
-from pipemend.core.run import RunRef
+from pipemend.core.run import RunRef, RunStatus
 from pipemend.store.rows import Row
-from pipemend.store.schema import attempts, tickets
+from pipemend.store.schema import attempts, ticket_runs, tickets
 
 WAITS_OR_LIVES = (AttemptStatus.WAITING, *LIVE)
 FROM_TICKET = {
@@ -145,13 +145,24 @@ def elsewhere(
 
 
 def unclear(db: sa.Connection, platform: str, resource: str, pipeline: str) -> Attempt | None:
-    """An attempt of this pipeline whose rerun is not known yet: an unknown run may be its."""
+    """An attempt of this pipeline whose rerun is not known yet: an unknown run may be its.
+
+    Nor is one known that a playbook has named and its platform has never shown: some name a run of their own workflow.
+    """
+    named_only = sa.exists().where(
+        ticket_runs.c.ticket_id == attempts.c.ticket_id,
+        ticket_runs.c.run_id == attempts.c.remediation_run_id,
+        ticket_runs.c.status == str(RunStatus.UNKNOWN),
+    )
     row = db.execute(
         WHOLE.where(
             tickets.c.platform == platform,
             tickets.c.resource == resource,
             tickets.c.pipeline == pipeline,
-            attempts.c.status.in_([AttemptStatus.STARTING, AttemptStatus.UNKNOWN]),
+            sa.or_(
+                attempts.c.status.in_([AttemptStatus.STARTING, AttemptStatus.UNKNOWN]),
+                sa.and_(attempts.c.status == AttemptStatus.IN_PROGRESS, named_only),
+            ),
         )
         .order_by(attempts.c.id.desc())
         .limit(1)

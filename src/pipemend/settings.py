@@ -140,6 +140,12 @@ class Settings(BaseModel):
     pipemend_host: str = Field("127.0.0.1", description="Address to listen on.")
     pipemend_port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
     pipemend_data_dir: Path = Field(Path("data"), description="Folder of the SQLite file.")
+    retention_days: int = Field(
+        90,
+        ge=1,
+        le=36500,
+        description="Days until deliveries, alerts and events are deleted; tickets, attempts and audit trail stay.",
+    )
     log_format: Literal["text", "json"] = Field("text", description="Form of the log lines.")
 
     @classmethod

@@ -11,6 +11,7 @@ from pipemend.core.events import (
     Explained,
     RemediationStarted,
     RetryScheduled,
+    SlaBreached,
     StatusChanged,
     TicketOpened,
 )
@@ -180,6 +181,10 @@ def explained(**changes: Any) -> News:
     return news(Explained(ticket_id=TICKET, by="gemini-2.5-flash"), **{"id": 90, "ticket": ticket, **changes})
 
 
+def breached(**changes: Any) -> News:
+    return news(SlaBreached(ticket_id=TICKET, sla_seconds=1800), **{"id": 95, **changes})
+
+
 def repeated(told: News) -> News:
     return replace(told, repeated=True)
 
@@ -198,4 +203,5 @@ EVERY_EVENT = {
     "merged": closed_by("MERGED"),
     "reopened": reopened(),
     "explained": explained(),
+    "breached": breached(),
 }

@@ -16,6 +16,7 @@ from pipemend.settings import Settings
 from tests.notifiers.samples import (
     TICKET,
     a_ticket,
+    breached,
     closed_by,
     exhausted,
     explained,
@@ -108,6 +109,14 @@ async def test_an_escalation_is_a_comment_and_leaves_the_issue_open(jira: Jira, 
 
     assert jira_vendor.issue["status"] == "To Do"
     assert "Last Failure: the sink refused the connection" in jira_vendor.comments()[0]
+
+
+async def test_a_breached_sla_is_one_line_in_a_comment(jira: Jira, jira_vendor: TinyJira, told: Receipt):
+    await jira.tell(breached(), told)
+
+    (said,) = jira_vendor.comments()
+    assert said.startswith("⏰ SLA breached: still open after 30 minutes (10:45 UTC)")
+    assert jira_vendor.issue["status"] == "To Do"
 
 
 async def test_an_explanation_rewrites_the_description(jira: Jira, jira_vendor: TinyJira, told: Receipt):

@@ -13,6 +13,7 @@ from pipemend.notifiers.slack.api import Api
 from pipemend.settings import Settings
 from tests.notifiers.samples import (
     TICKET,
+    breached,
     closed_by,
     exhausted,
     explained,
@@ -61,6 +62,16 @@ async def test_a_waiting_attempt_changes_the_status_line_alone(slack: Slack, sla
     assert len(slack_vendor.thread()) == 1
     assert as_read(slack_vendor.first["blocks"]).count("Status:") == 1
     assert "Status: Attempt 2/3 waits until 10:18 UTC" in as_read(slack_vendor.first["blocks"])
+
+
+async def test_a_breached_sla_is_one_line_in_the_thread(slack: Slack, slack_vendor: TinySlack, told: Receipt):
+    before = slack_vendor.first["blocks"]
+    await slack.tell(breached(), told)
+
+    (said,) = slack_vendor.thread()
+    assert as_read(said["blocks"]) == "⏰ SLA breached: still open after 30 minutes (10:45 UTC)"
+    assert said["text"] == "⏰ SLA breached: still open after 30 minutes (10:45 UTC) (nightly-load)"
+    assert slack_vendor.first["blocks"] == before
 
 
 async def test_a_success_goes_above_the_analysis_as_it_was_first_told(

@@ -65,3 +65,11 @@ class StatusChanged(Event):
 class Explained(Event):
     name = "explained"
     by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlaBreached(Event):
+    """The ticket is still open, and its time is over. It happens once."""
+
+    name = "sla_breached"
+    sla_seconds: int

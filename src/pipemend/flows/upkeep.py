@@ -1,4 +1,4 @@
-"""Upkeep: each minute it looks for rows to which the machine owes something and which nobody holds."""
+"""Upkeep, each minute: what nobody holds is taken up, people hear of an SLA that is over, what is old is deleted."""
 
 import logging
 from datetime import timedelta
@@ -7,18 +7,23 @@ from functools import partial
 import sqlalchemy as sa
 
 from pipemend.core.attempt import Attempt
+from pipemend.core.events import SlaBreached
+from pipemend.core.sla import SlaStatus
+from pipemend.core.ticket import AI_USER
 from pipemend.flows.remediation import stumbled
 from pipemend.flows.services import Services
-from pipemend.store import attempts, leases, tickets
+from pipemend.store import access, attempts, audit, events, leases, retention, tickets
 
 log = logging.getLogger(__name__)
-AT_ONCE = 500
+AT_ONCE, DELETED_AT_ONCE = 500, 1000
 KEEP_FLOWS = timedelta(days=7)
 
 
 async def look_after(s: Services) -> None:
     """One round."""
     await _wake_orphans(s)
+    await _tell_breaches(s)
+    await _forget(s)
     await s.engine.forget(s.clock.now() - KEEP_FLOWS)
 
 
@@ -41,6 +46,44 @@ async def _wake_orphans(s: Services) -> None:
             await s.database.write(partial(_stumble, s, attempt))
     if held:
         s.wake.set()
+
+
+async def _tell_breaches(s: Services) -> None:
+    """Tickets that are still open when their time is over: each is said once."""
+    now = s.clock.now()
+    over = await s.database.read(lambda db: tickets.past_sla(db, now, AT_ONCE))
+    for ticket_id in over:
+        await s.database.write(partial(_breached, s, ticket_id))
+    if over:
+        s.wake.set()
+
+
+def _breached(s: Services, ticket_id: str, db: sa.Connection) -> None:
+    ticket = tickets.lock(db, ticket_id)
+    if ticket.closed or ticket.sla_status != SlaStatus.PENDING:
+        return
+    now = s.clock.now()
+    tickets.fill(db, ticket.id, sla_status=SlaStatus.BREACHED)
+    audit.write(
+        db,
+        "sla_breached",
+        at=now,
+        user=AI_USER,
+        ticket=ticket,
+        time_taken_seconds=int((now - ticket.timestamp).total_seconds()),
+        sla_status=SlaStatus.BREACHED,
+        details={"sla_seconds": ticket.sla_seconds},
+    )
+    events.record(db, SlaBreached(ticket_id=ticket.id, sla_seconds=ticket.sla_seconds), now, s.notifiers)
+
+
+async def _forget(s: Services) -> None:
+    """Some of what is older than it has to be kept; the next round goes on. Alerts go before their deliveries."""
+    now = s.clock.now()
+    before = now - s.policy.retention
+    for forget in (retention.forget_alerts, retention.forget_deliveries, retention.forget_events):
+        await s.database.write(partial(forget, before=before, limit=DELETED_AT_ONCE))
+    await s.database.write(lambda db: access.forget_expired(db, now))
 
 
 def flows_of(attempt: Attempt) -> tuple[str, ...]:

@@ -93,6 +93,12 @@ def sla(ticket: Ticket) -> str:
     return f"{_span(ticket.sla_seconds)} (until {clock_time(end, ticket.timestamp)})"
 
 
+def breach_line(ticket: Ticket) -> str:
+    """The ticket is still open, and its time is over."""
+    end = ticket.timestamp + timedelta(seconds=ticket.sla_seconds)
+    return f"⏰ SLA breached: still open after {_span(ticket.sla_seconds)} ({clock_time(end, ticket.timestamp)})"
+
+
 def root_cause(ticket: Ticket) -> str:
     return clean(ticket.rca_result or "") or "Not known yet."
 

@@ -19,6 +19,7 @@ KINDS: Mapping[str, type[facts.Event]] = {
         facts.AttemptChanged,
         facts.StatusChanged,
         facts.Explained,
+        facts.SlaBreached,
     )
 }
 

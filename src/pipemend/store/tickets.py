@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
+from pipemend.core.badge import Tab
 from pipemend.core.errors import MoveRefused, NotFound, Overtaken
 from pipemend.core.run import RunRef, RunStatus
+from pipemend.core.sla import SlaStatus
 from pipemend.core.ticket import REMEDIATION_MOVES, Ticket
 from pipemend.store.rows import Row, insert_new
 from pipemend.store.schema import ticket_runs, tickets
@@ -134,6 +136,23 @@ def claim_due(db: sa.Connection, now: datetime, limit: int, until: datetime, own
     return [from_row(row) for row in rows]
 
 
+UNCLOSED = [str(tab) for tab in Tab if tab is not Tab.CLOSED]
+
+
+def past_sla(db: sa.Connection, now: datetime, limit: int) -> Sequence[str]:
+    """Unclosed tickets whose time is over, unsaid so far. Looked for by tab, so closed ones cost nothing."""
+    pending = sa.and_(tickets.c.tab.in_(UNCLOSED), tickets.c.sla_status == str(SlaStatus.PENDING))
+    spans = db.scalars(sa.select(tickets.c.sla_seconds).where(pending).distinct()).all()
+    over = [
+        sa.and_(tickets.c.sla_seconds == seconds, tickets.c.timestamp < now - timedelta(seconds=seconds))
+        for seconds in spans
+    ]
+    if not over:
+        return []
+    wish = sa.select(tickets.c.id).where(pending, sa.or_(*over)).order_by(tickets.c.timestamp, tickets.c.id)
+    return db.scalars(wish.limit(limit)).all()
+
+
 def add_run(
     db: sa.Connection, ref: RunRef, ticket_id: str, role: str, status: RunStatus, ended_at: datetime | None = None
 ) -> bool:
@@ -172,5 +191,5 @@ def _is(ref: RunRef) -> sa.ColumnElement[bool]:
 
 
 def fill(db: sa.Connection, ticket_id: str, **columns: Any) -> None:
-    """Writes where messages went: columns that nothing is decided by, so the revision stays."""
+    """Writes columns that nothing is decided by, such as where messages went: the revision stays."""
     db.execute(tickets.update().where(tickets.c.id == ticket_id).values(**columns))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipemend.core.events import Explained, RemediationStarted, StatusChanged, TicketOpened
+from pipemend.core.events import Explained, RemediationStarted, SlaBreached, StatusChanged, TicketOpened
 from pipemend.core.ports import News
 from pipemend.core.ticket import AI_USER, Status
 from pipemend.notifiers import phrases
@@ -51,6 +51,8 @@ def telling(news: News) -> Telling:
             return Telling(opens=True, comment=[started(news)])
         case StatusChanged() as event:
             return _moved(news, event)
+        case SlaBreached():
+            return Telling(opens=True, comment=[paragraph(text(phrases.breach_line(news.ticket)))])
     return Telling()
 
 

@@ -2,7 +2,15 @@
 
 from dataclasses import dataclass
 
-from pipemend.core.events import AttemptChanged, Event, Explained, RemediationStarted, RetryScheduled, StatusChanged
+from pipemend.core.events import (
+    AttemptChanged,
+    Event,
+    Explained,
+    RemediationStarted,
+    RetryScheduled,
+    SlaBreached,
+    StatusChanged,
+)
 from pipemend.core.ports import News
 from pipemend.core.ticket import MERGED_USER, Status
 from pipemend.notifiers import phrases
@@ -62,6 +70,9 @@ def telling(news: News) -> Telling:
             return Telling(line=line)
         case StatusChanged() as event:
             return _moved(news, event, line)
+        case SlaBreached():
+            said = breach(news)
+            return Telling(reply=said, opening=said)
         case _:
             return _announced(news, news.event)
     return Telling(line=line, reply=said, opening=said)
@@ -117,6 +128,11 @@ def escalation(news: News) -> Message:
         *dashboard_button(news.link, style="danger"),
     ]
     return _message(phrases.escalation_text(news), blocks)
+
+
+def breach(news: News) -> Message:
+    line = phrases.breach_line(news.ticket)
+    return _message(f"{line} ({phrases.pipeline(news.ticket)})", [section(plain(line, 300))])
 
 
 def status_block(line: str) -> Block:

@@ -1,7 +1,7 @@
 """Feeds: how far each connection has been read."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -49,3 +49,9 @@ def settle(db: sa.Connection, row: Row, **changes: Any) -> None:
 
 def all_of(db: sa.Connection) -> Sequence[Row]:
     return db.execute(sa.select(feeds).order_by(feeds.c.platform, feeds.c.resource)).all()
+
+
+def ages(db: sa.Connection, wanted: Sequence[Resource], now: datetime) -> Mapping[str, timedelta]:
+    """How long ago each of these connections was last read, by its resource."""
+    ours = {(resource.platform, resource.id) for resource in wanted}
+    return {r.resource: now - (r.last_ok_at or r.started_at) for r in all_of(db) if (r.platform, r.resource) in ours}

@@ -16,6 +16,7 @@ from pipemend.web import (
     azure_monitor,
     callback,
     health,
+    metrics,
     operations,
     pages,
     problems,
@@ -59,7 +60,7 @@ def create_app(services: Services, settings: Settings, *, worker: Worker | None 
     app.state.services, app.state.settings, app.state.worker = services, settings, worker
     app.state.doors, app.state.live = doors, Live(services.database, services.clock)
     app.state.patience, app.state.choices = Patience(), pages.Choices()
-    for part in (health.router, api.router, operations.router, tokens.router, callback.router):
+    for part in (health.router, api.router, operations.router, metrics.router, tokens.router, callback.router):
         app.include_router(part, responses=PROBLEM)
     for part in (sockets.router, static_files.router, pages.router):
         app.include_router(part)

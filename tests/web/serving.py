@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 import uvicorn
 from fastapi import FastAPI
 
+from pipemend.web.connection import Connection
+
 
 @asynccontextmanager
 async def serving(app: FastAPI, port: int = 0) -> AsyncIterator[str]:
@@ -14,6 +16,7 @@ async def serving(app: FastAPI, port: int = 0) -> AsyncIterator[str]:
     config = uvicorn.Config(
         app,
         port=port,
+        http=Connection,
         ws="websockets-sansio",
         access_log=False,
         log_config=None,

@@ -14,6 +14,7 @@ from pipemend.settings import LOOPBACK, Settings
 from pipemend.store import access
 from pipemend.telemetry import set_up
 from pipemend.web.app import create_app
+from pipemend.web.connection import Connection
 
 
 class Server(uvicorn.Server):
@@ -43,6 +44,7 @@ async def _serve(settings: Settings) -> None:
             port=settings.pipemend_port,
             access_log=False,  # ours leaves secrets out
             log_config=None,
+            http=Connection,
             ws="websockets-sansio",
             ws_max_size=65536,
             ws_per_message_deflate=False,

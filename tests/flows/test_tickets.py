@@ -1,14 +1,18 @@
 """Which ticket a failure belongs to: exactly one per root run."""
 
 import asyncio
+from random import Random
 
 from pipemend.core.alert import Alert
 from pipemend.core.errors import Unreachable
 from pipemend.core.run import RunStatus
 from pipemend.core.ticket import RemediationStatus, Status
 from pipemend.flows import feed, intake
+from pipemend.platforms.data_factory.alerts import LONGEST_ID, LONGEST_NAME, LONGEST_RUN
 from pipemend.store import alerts
 from tests.world import World
+
+LONGEST = (LONGEST_ID, LONGEST_NAME, LONGEST_RUN)
 
 
 async def test_twenty_alerts_about_one_run_open_one_ticket(world: World) -> None:
@@ -21,6 +25,17 @@ async def test_twenty_alerts_about_one_run_open_one_ticket(world: World) -> None
 
     assert len(await world.tickets()) == 1
     assert len(world.adf.rerun.calls) == 1
+
+
+async def test_an_alert_with_the_longest_names_opens_a_ticket(world: World) -> None:
+    letters = Random(1)
+    factory, pipeline, run = ("".join(chr(letters.randrange(0x10000, 0x2FFFF)) for _ in range(n)) for n in LONGEST)
+    alert = Alert(platform="data_factory", resource=factory, pipeline=pipeline, run_id=run)
+    await world.database.write(lambda db: alerts.insert(db, alert, world.clock.now()))
+
+    await world.settle()
+
+    assert (await world.ticket()).pipeline == pipeline
 
 
 async def test_the_failure_of_a_child_belongs_to_the_ticket_of_its_outermost_run(world: World) -> None:

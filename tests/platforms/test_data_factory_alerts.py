@@ -139,6 +139,12 @@ def test_a_pipeline_with_a_databricks_activity_is_ours():
     assert the_alert({"PipelineName": "nightly", "ClusterId": "c"}).pipeline == "nightly"
 
 
+def test_names_too_long_to_be_keys_are_cut():
+    alert = the_alert({"PipelineName": "n" * 9000, "RunId": "r" * 9000, "dataFactoryName": "f" * 9000})
+
+    assert (alert.pipeline, alert.run_id, alert.resource) == ("n" * 260, "r" * 200, "f" * 400)
+
+
 def test_an_error_alone_names_nothing():
     assert alert_of({"ErrorMessage": "failed"}) is None
 

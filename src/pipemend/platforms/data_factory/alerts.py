@@ -16,6 +16,8 @@ FACTORIES = "microsoft.datafactory/factories"
 FAILED_RUNS, FAILED_ACTIVITIES = "pipelinefailedruns", "activityfailedruns"
 FACTORY = re.compile(rf"(/[^/]+(?:/[^/]+)*?/providers/{re.escape(FACTORIES)}/[^/]+)(?:/.*)?")
 FOREIGN = ("jobid", "jobname", "clusterid", "clustername", "dagid", "taskid")
+# Azure's own names are shorter. These become keys, and PostgreSQL refuses keys of more than 2.6 KB.
+LONGEST_ID, LONGEST_NAME, LONGEST_RUN = 400, 260, 200
 
 PIPELINE = ("pipelinename", "pipeline")
 RUN = ("pipelinerunid", "runid")
@@ -40,9 +42,9 @@ def read(signal: Signal, named: Named) -> Alert | None:
     error = _error(fields)
     alert = Alert(
         platform="data_factory",
-        resource=resource or None,
-        pipeline=_first(fields, PIPELINE) or _by_metric(signal, fields, FAILED_RUNS) or None,
-        run_id=_first(fields, RUN)[:200] or None,
+        resource=resource[:LONGEST_ID] or None,
+        pipeline=(_first(fields, PIPELINE) or _by_metric(signal, fields, FAILED_RUNS))[:LONGEST_NAME] or None,
+        run_id=_first(fields, RUN)[:LONGEST_RUN] or None,
         window=signal.window,
         activity=_first(fields, ("activityname", "activity")) or _by_metric(signal, fields, FAILED_ACTIVITIES),
         activity_type=_first(fields, ("activitytype",)),

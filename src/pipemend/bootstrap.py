@@ -3,7 +3,7 @@
 import contextlib
 import gc
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import timedelta
 from functools import partial
 from importlib import import_module
@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 PLATFORMS = ("pipemend.platforms.data_factory",)
 NOTIFIERS = ("pipemend.notifiers.slack", "pipemend.notifiers.jira")
 RULES, MODEL = "pipemend.analyzers.rules", "pipemend.analyzers.llm"
+HEARTBEAT_SECONDS = 10.0
 Build = Callable[..., Any]
 Playbook = Callable[[SecretStr, Remedy], Remedy]
 
@@ -95,6 +96,18 @@ def policy(settings: Settings) -> Policy:
     )
 
 
+def heartbeat(settings: Settings, http: Http) -> Callable[[], Awaitable[None]] | None:
+    """Calls the address of HEARTBEAT_URL, where one is set."""
+    if settings.heartbeat_url is None:
+        return None
+    url = settings.heartbeat_url.get_secret_value()
+
+    async def ping() -> None:
+        (await http.send("HEARTBEAT_URL", "GET", url, deadline=HEARTBEAT_SECONDS)).checked("HEARTBEAT_URL")
+
+    return ping
+
+
 def build_services(
     settings: Settings, database: Database, engine: Begins, http: Http, secret: str, clock: Clock
 ) -> Services:
@@ -110,6 +123,7 @@ def build_services(
         playbooks=load(settings.playbooks_file, settings.auto_remediation_max_retries),
         policy=policy(settings),
         callback_secret=secret,
+        heartbeat=heartbeat(settings, http),
     )
 
 

@@ -146,6 +146,10 @@ class Settings(BaseModel):
         le=36500,
         description="Days until deliveries, alerts and events are deleted; tickets, attempts and audit trail stay.",
     )
+    heartbeat_url: SecretStr | None = Field(
+        None,
+        description="Address that is called each minute while work is done; its host must be among ALLOWED_HOSTS.",
+    )
     log_format: Literal["text", "json"] = Field("text", description="Form of the log lines.")
 
     @classmethod
@@ -259,6 +263,8 @@ class Settings(BaseModel):
             found["AZURE_AUTHORITY_HOST"] = self.azure_authority_host
         if self.slack_bot_token:
             found["SLACK_API_URL"] = self.slack_api_url
+        if self.heartbeat_url:
+            found["HEARTBEAT_URL"] = self.heartbeat_url.get_secret_value()
         for action, name in ACTIONS.items():
             if secret := self.playbook(action):
                 found[name] = secret.get_secret_value()

@@ -72,7 +72,11 @@ GROUPS = (
     Group("Jira", "The first three go together.", ("jira_",)),
     Group("The model that explains", "", ("gemini_", "model_", "google_")),
     Group("Tickets", TICKETS, ("sla_", "finops_")),
-    Group("The server", "", ("database_", "public_", "dashboard_", "allowed_", "pipemend_", "retention_", "log_")),
+    Group(
+        "The server",
+        "",
+        ("database_", "public_", "dashboard_", "allowed_", "pipemend_", "retention_", "heartbeat_", "log_"),
+    ),
 )
 OTHERS = Group("Others", "", ("",))
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -88,6 +88,7 @@ class Services:
     policy: Policy
     callback_secret: str
     jitter: Callable[[], float] = random.random
+    heartbeat: Callable[[], Awaitable[None]] | None = None  # raises OutsideError
     wake: Wake = field(default_factory=Wake)
 
     @property

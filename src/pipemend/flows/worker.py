@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 
-from pipemend.flows import announcements, due, feed, intake, reconsider, upkeep
+from pipemend.flows import announcements, due, feed, heartbeat, intake, reconsider, upkeep
 from pipemend.flows.services import Services
 
 log = logging.getLogger(__name__)
@@ -31,8 +31,9 @@ class Worker:
             "feeds": (feed.take_due, min(self.tick, self.s.policy.watch_interval.total_seconds() / 2)),
             "announcements": (announcements.take_due, self.tick),
             "takeover": (upkeep.take_over, self.tick),
-            "upkeep": (upkeep.look_after, 60.0),
+            "upkeep": (self._look_after, 60.0),
         }
+        self.seen = dict.fromkeys(kinds, time.monotonic())  # a loop that never gets going stands still too
         self.loops = [asyncio.create_task(self._run(n, w, e), name=n) for n, (w, e) in kinds.items()]
 
     async def stop(self) -> None:
@@ -46,6 +47,10 @@ class Worker:
         now = time.monotonic()
         slow = [name for name, at in self.seen.items() if now - at > SILENCE]
         return f"standing still: {', '.join(slow)}" if slow else None
+
+    async def _look_after(self, s: Services) -> None:
+        await upkeep.look_after(s)
+        await heartbeat.beat(s, self.healthy())
 
     async def _run(self, name: str, work: Work, every: float) -> None:
         while True:

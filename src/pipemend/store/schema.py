@@ -254,6 +254,7 @@ receipts = sa.Table(
     sa.PrimaryKeyConstraint("event_id", "notifier"),
     sa.Index("ix_receipts_due_at", "due_at"),
     sa.Index("ix_receipts_ticket_id_notifier", "ticket_id", "notifier"),
+    sa.Index("ix_receipts_state_event_id", "state", "event_id"),  # few are untold, most are sent
 )
 
 feeds = sa.Table(

@@ -251,6 +251,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("event_id", "notifier", name=op.f("pk_receipts")),
     )
     op.create_index("ix_receipts_due_at", "receipts", ["due_at"], unique=False)
+    op.create_index("ix_receipts_state_event_id", "receipts", ["state", "event_id"], unique=False)
     op.create_index("ix_receipts_ticket_id_notifier", "receipts", ["ticket_id", "notifier"], unique=False)
     op.create_table(
         "remediation_attempts",

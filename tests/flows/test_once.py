@@ -13,7 +13,8 @@ from pipemend.core.errors import NoAnswer, Stale
 from pipemend.core.playbook import Playbook, Playbooks
 from pipemend.core.run import Rerun, RunStatus
 from pipemend.core.ticket import RemediationStatus, Status
-from pipemend.flows import due, intake, reconsider, remediation
+from pipemend.flows import due, feed, intake, reconsider, remediation
+from pipemend.store import tickets
 from tests.world import World
 
 
@@ -249,3 +250,22 @@ async def test_a_playbook_that_names_another_run_than_it_starts_makes_no_loop(
     first, second = await world.tickets()
     assert first.remediation_status is RemediationStatus.FAILED
     assert "may be the rerun of" in second.decision["why"]
+
+
+async def test_a_rerun_that_is_adopted_while_the_feed_is_read_is_not_taken_for_a_persons(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.adf.fails("nightly-load")
+    await world.after(31)
+    rerun = world.adf.rerun.started_runs[0]
+    world.adf.ends(rerun, RunStatus.SUCCEEDED)
+    run = await world.adf.run(world.adf.ref(rerun))
+    assert run is not None
+    with monkeypatch.context() as just_before_the_adoption:
+        just_before_the_adoption.setattr(tickets, "known_run", lambda db, ref: None)
+        await world.database.write(lambda db: feed.saw(world.services, run, world.clock.now(), db))
+    assert (await world.ticket()).status is Status.OPEN
+
+    await world.after(31)
+
+    assert (await world.ticket()).ack_user == "AI_AUTO_HEAL"

@@ -147,7 +147,8 @@ def _saw_in_group(db: sa.Connection, s: Services, mother: Ticket, run: Run, now:
         if live.status is AttemptStatus.UNKNOWN and live.owner is None:  # else somebody is looking just now
             attempts.touch(db, live, due_at=now)  # look for it at once
         return
-    tickets.add_run(db, run.ref, ticket.id, "person", run.status, run.ended_at)
+    if not tickets.add_run(db, run.ref, ticket.id, "person", run.status, run.ended_at):
+        return  # adopted while we waited for the ticket: the next reading ends it
     if run.ended:
         _person_ended(db, s, ticket, run, now)
 

@@ -38,6 +38,8 @@ def test_without_any_setting_automation_is_off_and_the_database_is_a_file() -> N
         ({"PLAYBOOK_RETRY_PIPELINE": "https://evil.example/x"}, "PLAYBOOK_RETRY_PIPELINE: evil.example"),
         ({"PLAYBOOK_RETRY_PIPELINE": PLAYBOOK.replace("https", "http")}, "https is required"),
         ({"PLAYBOOK_RETRY_PIPELINE": "not an address"}, "PLAYBOOK_RETRY_PIPELINE"),
+        ({"PUBLIC_URL": "pipemend.example"}, "PUBLIC_URL"),
+        ({"DATABASE_URL": "mysql://u:hunter2xyz789@h/d"}, "DATABASE_URL"),
         ({**FACTORY, "AZURE_RESOURCE_MANAGER_URL": "http://127.0.0.1:1"}, "ALLOWED_HOSTS"),
     ],
 )

@@ -10,6 +10,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any, cast
 
+import sqlalchemy as sa
 from pydantic import SecretStr
 
 from pipemend.clients.http import Http
@@ -17,6 +18,7 @@ from pipemend.clients.logic_app import LogicApp
 from pipemend.core import callback
 from pipemend.core.attempt import Attempt
 from pipemend.core.clock import Clock, WallClock
+from pipemend.core.errors import SettingsError
 from pipemend.core.ports import Analyzer, Notifier, Platform, Remedy
 from pipemend.core.rca import Severity
 from pipemend.core.sla import LEVELS, Level
@@ -39,8 +41,17 @@ Playbook = Callable[[SecretStr, Remedy], Remedy]
 def open_database(settings: Settings) -> Database:
     """The database of the settings; on SQLite its folder is made."""
     if settings.database_url is None:
-        settings.pipemend_data_dir.mkdir(parents=True, exist_ok=True)
-    return Database(settings.database)
+        try:
+            settings.pipemend_data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise SettingsError(f"PIPEMEND_DATA_DIR: cannot be made ({error.strerror})") from None
+    database = Database(settings.database)
+    try:
+        database.engine.connect().close()
+    except sa.exc.DBAPIError as error:
+        database.close()
+        raise SettingsError(f"DATABASE_URL: the database cannot be reached ({type(error.orig).__name__})") from None
+    return database
 
 
 def builders(group: str, built_in: tuple[str, ...]) -> list[Build]:
@@ -134,8 +145,8 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
     from pipemend.flows import explanation, remediation  # noqa: F401 - registers the flows before the engine starts
     from pipemend.flows.worker import Worker
 
-    lock = FileLock(settings.pipemend_data_dir / "pipemend.lock") if settings.database_url is None else None
     database, http = open_database(settings), Http()
+    lock = None if database.several else FileLock(settings.pipemend_data_dir / "pipemend.lock")
     try:
         if database.several:
             check(database)

@@ -214,6 +214,11 @@ class Settings(BaseModel):
         self.levels_seconds  # noqa: B018 - says at start what is wrong with SLA_SECONDS
         for name, address in self.addresses().items():
             self.check_address(name, address)
+        for name in ("public_url", "dashboard_url"):
+            if (own := getattr(self, name)) and not own.startswith(("http://", "https://")):
+                raise ValueError(f"{name.upper()}: must begin with https:// or http://")
+        if not self.database.startswith(("sqlite:", "postgresql+psycopg:")):
+            raise ValueError("DATABASE_URL: must begin with postgresql://")
         return self
 
     @cached_property

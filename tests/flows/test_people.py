@@ -175,3 +175,12 @@ async def test_an_old_failure_is_left_to_people(world: World) -> None:
     await world.settle()
     assert not world.adf.rerun.calls
     assert "a person decides" in (await world.ticket()).decision["why"]
+
+
+async def test_a_rerun_can_still_be_cancelled_after_the_automation_was_stopped(world: World) -> None:
+    world.adf.fails("nightly-load")
+    await world.after(31)
+    ticket = await world.ticket()
+    await world.command(Stop(ticket_id=ticket.id, by="rosa"))
+    await world.command(Stop(ticket_id=ticket.id, by="rosa", cancel_run=True))
+    assert world.adf.cancelled == world.adf.rerun.started_runs

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import os
 import signal
+import socket
 from collections.abc import Iterator
 
 import uvicorn
@@ -27,14 +29,25 @@ class Server(uvicorn.Server):
 
 def run(host: str | None, port: int | None) -> None:
     """Serves until Ctrl-C or SIGTERM. Raises SettingsError."""
+    os.umask(0o077)  # what we keep is for us alone
     settings = Settings.load()
     changes = {"pipemend_host": host, "pipemend_port": port}
     settings = settings.model_copy(update={name: value for name, value in changes.items() if value is not None})
     set_up(settings.log_format)
-    asyncio.run(_serve(settings))
+    with _listening(settings.pipemend_host, settings.pipemend_port) as door:
+        asyncio.run(_serve(settings, door))
 
 
-async def _serve(settings: Settings) -> None:
+def _listening(host: str, port: int) -> socket.socket:
+    """The socket people come to. Raises SettingsError when it cannot be had."""
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise SettingsError(f"PIPEMEND_HOST, PIPEMEND_PORT: cannot listen on {host}:{port} ({reason})") from None
+
+
+async def _serve(settings: Settings, door: socket.socket) -> None:
     async with running(settings) as (services, worker):
         await _refuse_open_doors(settings, services)
         app = create_app(services, settings, worker=worker)
@@ -55,8 +68,8 @@ async def _serve(settings: Settings) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, _leave, server)
-        print(f"Pipemend listens on http://{settings.pipemend_host}:{settings.pipemend_port}", flush=True)
-        await server.serve()
+        print(f"Pipemend listens on http://{settings.pipemend_host}:{door.getsockname()[1]}", flush=True)
+        await server.serve([door])
 
 
 def _leave(server: Server) -> None:

@@ -19,7 +19,8 @@ HEAD = """\
 
 Each setting is an environment variable. It may also stand in a file `.env` in the folder where Pipemend is started;
 what the environment says wins. They are read once, at start. A value that makes no sense, or half of a group, stops the
-start with the name of the setting. An empty value counts as none. A name that is not in this list is not read.
+start with the name of the setting. An empty value counts as none. A name that is not in this list is not read; one that
+is almost in it, or begins as only ours do, stops the start.
 
 Every setting may come from a file instead: `AZURE_CLIENT_SECRET_FILE=/run/secrets/azure` is read as
 `AZURE_CLIENT_SECRET`, without the blanks around it. To set both stops the start. Settings marked *secret* are never

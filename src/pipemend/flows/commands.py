@@ -112,6 +112,8 @@ def _stop(db: sa.Connection, s: Services, command: Stop) -> Ticket:
     if ticket.closed:
         raise Stale(f"it is closed, by {ticket.ack_user}")
     if ticket.hands_off:
+        if command.cancel_run and endings.live(db, ticket):
+            return ticket  # stopped before; now its rerun is to be cancelled too
         raise Stale(f"automation has stopped already: {ticket.hands_off}")
     return endings.step_back(db, s, ticket, command.by, f"stopped by {command.by}", s.clock.now())
 

@@ -72,6 +72,8 @@ def install(app: FastAPI, page: Page) -> None:
 
     async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101
+        if NOT_JSON & {e["type"] for e in error.errors()} and not _is_json(request):
+            return answer(request, 415, "send the body with 'Content-Type: application/json'", field="body")
         errors = [{"field": _field(e["loc"]), "detail": str(e["msg"])} for e in error.errors()]
         first = errors[0]
         return answer(request, 422, f"{first['field']}: {first['detail']}", field=first["field"], errors=errors)
@@ -90,6 +92,13 @@ def install(app: FastAPI, page: Page) -> None:
     app.add_exception_handler(RequestValidationError, invalid)
     for kind in (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError, TimeoutError):
         app.add_exception_handler(kind, away)
+
+
+NOT_JSON = {"model_attributes_type", "dict_type", "json_invalid"}  # what a body is called that was not read as JSON
+
+
+def _is_json(request: Request) -> bool:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
 
 
 STATUSES: Mapping[type[Exception], int] = {

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from pipemend.core.attempt import Attempt, AttemptStatus, Progress, Running, Stage
 from pipemend.core.commands import Retry, Stop, Switch
-from pipemend.core.errors import NoAnswer, Stale
+from pipemend.core.errors import NoAnswer, Overtaken, Stale
 from pipemend.core.playbook import Playbook, Playbooks
 from pipemend.core.run import Rerun, RunStatus
 from pipemend.core.ticket import RemediationStatus, Status
@@ -269,3 +269,24 @@ async def test_a_rerun_that_is_adopted_while_the_feed_is_read_is_not_taken_for_a
     await world.after(31)
 
     assert (await world.ticket()).ack_user == "AI_AUTO_HEAL"
+
+
+async def test_a_run_whose_attempt_somebody_moved_just_now_is_read_again_without_a_fuss(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.adf.fails("nightly-load")
+    await world.after(31)
+    world.adf.ends(world.adf.rerun.started_runs[0], RunStatus.SUCCEEDED)
+    with monkeypatch.context() as moment:
+        moment.setattr(feed, "saw", _overtaken)
+        await world.after(31)
+    assert (await world.ticket()).status is Status.OPEN
+    assert "Traceback" not in caplog.text
+
+    await world.after(31)
+
+    assert (await world.ticket()).ack_user == "AI_AUTO_HEAL"
+
+
+def _overtaken(*_: object) -> None:
+    raise Overtaken("somebody was faster")

@@ -80,9 +80,12 @@ async def _take_runs(s: Services, resource: Resource, runs: Sequence[Run], since
         some = runs[start : start + TOGETHER]
         units = (s.database.write(partial(saw, s, run, since)) for run in some)
         for run, ended in zip(some, await asyncio.gather(*units, return_exceptions=True), strict=True):
-            if isinstance(ended, BaseException):
+            if isinstance(ended, Overtaken):  # another worker, or a loop of ours, moved the same row just now
+                log.info("a run of the feed was overtaken", extra={"run_id": run.ref.run_id})
+                complete = False
+            elif isinstance(ended, BaseException):
                 log.error("a run of the feed stumbled", exc_info=ended, extra={"run_id": run.ref.run_id})
-                complete = complete and not (transient(ended) or isinstance(ended, Overtaken))
+                complete = complete and not transient(ended)
     if runs:
         s.wake.set()
     return complete

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
@@ -22,6 +23,7 @@ T = TypeVar("T")
 
 @contextlib.contextmanager
 def _database() -> Iterator[Database]:
+    os.umask(0o077)  # what we keep is for us alone
     database = open_database(Settings.load())
     try:
         yield database

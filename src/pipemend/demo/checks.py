@@ -99,13 +99,13 @@ def _ending(evidence: Evidence, scenario: Scenario) -> Iterator[Check]:
     state = (last["status"], last["remediation_status"])
     yield Check(
         story,
-        f"ends {scenario.status}, {scenario.remediation}",
+        f"ends {scenario.status}, repair {scenario.remediation or 'never tried'}",
         state == (scenario.status, scenario.remediation),
         str(state),
     )
     yield Check(
         story,
-        f"{scenario.reruns} reruns at the factory",
+        f"reruns at the factory: {scenario.reruns}",
         evidence.reruns(scenario) == scenario.reruns,
         str(evidence.reruns(scenario)),
     )

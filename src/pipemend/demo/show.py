@@ -110,6 +110,7 @@ def _print_checks(console: Console, checks: Sequence[Check]) -> None:
     for check in checks:
         found = "✅" if check.holds else Text(f"❌ {check.found}", style="red")
         table.add_row(check.story, check.line, found)
+    console.print()
     console.print(table)
     held = sum(check.holds for check in checks)
     console.print(f"{held} of {len(checks)} checks hold.")

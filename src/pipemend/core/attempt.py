@@ -86,14 +86,6 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
-class Wait:
-    """The remedy prepares; look again after `seconds` at `stage`."""
-
-    seconds: float
-    stage: Stage
-
-
-@dataclass(frozen=True, slots=True)
 class Running:
     """The rerun runs and is known."""
 
@@ -119,4 +111,4 @@ class Unknown:
     answer: str = ""
 
 
-Progress = Wait | Running | Declined | Unknown
+Progress = Running | Declined | Unknown

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from pipemend.core.attempt import Attempt, AttemptStatus, Declined, Progress, Running, Stage, Unknown, Wait
+from pipemend.core.attempt import Attempt, AttemptStatus, Declined, Progress, Running, Stage, Unknown
 from pipemend.core.clock import stamp
 from pipemend.core.errors import NoAnswer, OutsideError, Overtaken, Unreadable
 from pipemend.core.events import AttemptChanged, RemediationStarted
@@ -206,15 +206,6 @@ def settle(db: sa.Connection, s: Services, key: str, progress: Progress, now: da
             _unclear(db, s, attempt, progress.reason, now, accepted=progress.accepted, answer=progress.answer)
         case Declined() if attempt.status is AttemptStatus.STARTING:
             declined(db, s, attempt, progress, now)
-        case Wait() if attempt.status is AttemptStatus.STARTING:
-            attempts.move(
-                db,
-                attempt,
-                AttemptStatus.IN_PROGRESS,
-                stage=progress.stage.name,
-                due_at=now + timedelta(seconds=progress.seconds),
-                revision=attempt.revision + 1,
-            )
 
 
 def adopt(

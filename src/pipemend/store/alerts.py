@@ -8,9 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from pipemend.core.alert import Alert
-from pipemend.core.run import RunRef
 from pipemend.store.rows import Row, insert_new
-from pipemend.store.schema import alerts, ticket_runs
+from pipemend.store.schema import alerts
 
 OPEN_STATES = ("new", "looking", "held")
 FEED, FEED_CHILD = "feed", "feed: started by another run"  # the rules of alerts that nobody sent
@@ -95,23 +94,6 @@ def ignored(db: sa.Connection, kept: Kept, reason: str) -> bool:
     return put(db, kept, state="ignored", reason=reason)
 
 
-def tickets_of(db: sa.Connection, refs: Sequence[RunRef]) -> Sequence[str]:
-    """Tickets that these runs already belong to."""
-    if not refs:
-        return []
-    wanted = sa.or_(
-        *(
-            sa.and_(
-                ticket_runs.c.platform == ref.platform,
-                ticket_runs.c.resource == ref.resource,
-                ticket_runs.c.run_id == ref.run_id,
-            )
-            for ref in refs
-        )
-    )
-    return list(db.scalars(sa.select(ticket_runs.c.ticket_id).where(wanted).distinct()))
-
-
 def of_delivery(db: sa.Connection, delivery_id: int) -> Sequence[Row]:
     return db.execute(sa.select(alerts).where(alerts.c.delivery_id == delivery_id).order_by(alerts.c.id)).all()
 
@@ -120,10 +102,6 @@ def of_deliveries(db: sa.Connection, delivery_ids: Sequence[int]) -> Sequence[Ro
     """The alerts of all these deliveries, in their order."""
     wish = sa.select(alerts).where(alerts.c.delivery_id.in_(delivery_ids))
     return db.execute(wish.order_by(alerts.c.delivery_id, alerts.c.id)).all()
-
-
-def of_ticket(db: sa.Connection, ticket_id: str, limit: int = 50) -> Sequence[Row]:
-    return db.execute(sa.select(alerts).where(alerts.c.ticket_id == ticket_id).order_by(alerts.c.id).limit(limit)).all()
 
 
 def held(db: sa.Connection, limit: int = 100) -> Sequence[Row]:

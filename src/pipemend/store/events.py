@@ -63,10 +63,6 @@ def newest(db: sa.Connection) -> int:
     return db.scalar(sa.select(sa.func.max(events.c.id))) or 0
 
 
-def of_ticket(db: sa.Connection, ticket_id: str) -> Sequence[Row]:
-    return db.execute(sa.select(events).where(events.c.ticket_id == ticket_id).order_by(events.c.id)).all()
-
-
 def claim_receipts(db: sa.Connection, now: datetime, limit: int, until: datetime, owner: str) -> Sequence[Row]:
     """The oldest untold event of each (ticket, notifier) that is due, leased to `owner`.
 

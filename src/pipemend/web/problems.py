@@ -71,7 +71,7 @@ def install(app: FastAPI, page: Page) -> None:
         return answer(request, error.status_code, str(error.detail), field=field, headers=error.headers)
 
     async def invalid(request: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)  # noqa: S101
+        assert isinstance(error, RequestValidationError)  # noqa: S101 - as it is registered below
         if NOT_JSON & {e["type"] for e in error.errors()} and not _is_json(request):
             return answer(request, 415, "send the body with 'Content-Type: application/json'", field="body")
         errors = [{"field": _field(e["loc"]), "detail": str(e["msg"])} for e in error.errors()]

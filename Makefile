@@ -30,7 +30,7 @@ demo: setup ## break a handful of pipelines and watch them being mended
 	@$(BIN)/pipemend demo
 
 test: setup chromium ## run every test
-	@$(BIN)/pytest
+	@$(BIN)/pytest --numprocesses auto --dist loadscope --no-loadscope-reorder
 
 check: lint types imports test ## all that must hold before a change lands
 

@@ -14,8 +14,8 @@ from tests.world import World
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Browser tests come last: a synchronous Playwright and asyncio do not share a thread."""
-    items.sort(key=lambda item: "page" in getattr(item, "fixturenames", ()))
+    """Long tests come first, so that all workers end together; browser tests last: Playwright shares no thread."""
+    items.sort(key=lambda item: ("page" in getattr(item, "fixturenames", ()), "scenarios" not in item.path.parts))
 
 
 @pytest.fixture(scope="session")

@@ -76,6 +76,8 @@ class Settings(BaseModel):
         description="Service principal, or the client id of a user-assigned managed identity.",
     )
     azure_client_secret: SecretStr | None = Field(None, description="Secret of the service principal.")
+    identity_endpoint: str = Field("", description="Where App Service hands out tokens; it sets this itself.")
+    identity_header: SecretStr | None = Field(None, description="Its secret; App Service sets this itself.")
     msi_endpoint: str = Field("", description="Old name of IDENTITY_ENDPOINT.")
     msi_secret: SecretStr | None = Field(None, description="Old name of IDENTITY_HEADER.")
     azure_resource_manager_url: str = Field(

@@ -151,16 +151,26 @@ def test_the_old_names_of_the_identity_endpoint_are_copied_with_a_warning(
 ):
     monkeypatch.setenv("IDENTITY_ENDPOINT", "")
     monkeypatch.setenv("IDENTITY_HEADER", "")
-    azure.use_old_names(settings_for("http://127.0.0.1:9", MSI_ENDPOINT="http://127.0.0.1:1/msi", MSI_SECRET="geheim"))
+    azure.show_endpoint(settings_for("http://127.0.0.1:9", MSI_ENDPOINT="http://127.0.0.1:1/msi", MSI_SECRET="geheim"))
 
     assert (os.environ["IDENTITY_ENDPOINT"], os.environ["IDENTITY_HEADER"]) == ("http://127.0.0.1:1/msi", "geheim")
     assert "MSI_ENDPOINT" in caplog.text
     assert "geheim" not in caplog.text
 
 
+def test_an_identity_endpoint_that_stands_in_a_file_is_seen_too(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("IDENTITY_ENDPOINT", "")
+    monkeypatch.setenv("IDENTITY_HEADER", "")
+    azure.show_endpoint(
+        settings_for("http://127.0.0.1:9", IDENTITY_ENDPOINT="http://127.0.0.1:1/x", IDENTITY_HEADER="geheim")
+    )
+
+    assert (os.environ["IDENTITY_ENDPOINT"], os.environ["IDENTITY_HEADER"]) == ("http://127.0.0.1:1/x", "geheim")
+
+
 def test_todays_names_win_over_the_old_ones(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("IDENTITY_ENDPOINT", "http://127.0.0.1:2/today")
-    azure.use_old_names(settings_for("http://127.0.0.1:9", MSI_ENDPOINT="http://127.0.0.1:1/msi", MSI_SECRET="x"))
+    azure.show_endpoint(settings_for("http://127.0.0.1:9", MSI_ENDPOINT="http://127.0.0.1:1/msi", MSI_SECRET="x"))
 
     assert os.environ["IDENTITY_ENDPOINT"] == "http://127.0.0.1:2/today"
 

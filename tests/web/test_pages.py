@@ -196,6 +196,15 @@ async def test_a_missing_ticket_is_a_page_that_says_so(small_world: World):
     assert "no ticket ADF-nothing" in page.text
 
 
+async def test_an_address_that_leads_nowhere_is_a_page_for_a_browser_and_a_problem_for_a_program(world: World):
+    async with world.client() as client:
+        page = await client.get("/nope", headers={"Accept": "text/html"})
+        told = await client.get("/nope")
+
+    assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert (told.status_code, told.headers["content-type"]) == (404, "application/problem+json")
+
+
 async def test_viewers_see_no_buttons_and_may_not_press_them(small_world: World):
     ticket = await small_world.ticket()
     async with await small_world.browser("viewer") as client:

@@ -19,6 +19,24 @@ app.add_typer(tokens, name="tokens")
 app.add_typer(deliveries, name="deliveries")
 app.add_typer(playbooks, name="playbooks")
 
+
+def _version(asked: bool) -> None:
+    if asked:
+        from pipemend import __version__
+
+        print(f"pipemend {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def everywhere(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which release.")
+    ] = False,
+) -> None:
+    """Finds out why a data pipeline failed, tries the right repair, watches it, and hands over when it must."""
+
+
 Url = Annotated[str, typer.Option(envvar="PIPEMEND_URL", help="Address of the server.")]
 Token = Annotated[str, typer.Option(envvar="PIPEMEND_TOKEN", help="API token.")]
 
@@ -128,7 +146,7 @@ def playbooks_check(
 @app.command()
 def classify(
     text: Annotated[str | None, typer.Argument(help="The error text; without it standard input is read.")] = None,
-    platform: Annotated[str, typer.Option(help="adf or databricks.")] = "adf",
+    platform: Annotated[str, typer.Option(help="data_factory or databricks.")] = "data_factory",
     code: Annotated[str, typer.Option(help="Error code beside the text.")] = "",
     context: Annotated[str, typer.Option(help="Activity type or connector, if known.")] = "",
     jsonl: Annotated[Path | None, typer.Option(help="Many messages instead: a file of JSON lines.")] = None,

@@ -16,11 +16,14 @@ from pipemend.analyzers.sentences import explanation
 from pipemend.core.errors import SettingsError
 from pipemend.core.rca import Diagnosis
 
+PLATFORMS = ("data_factory", "databricks")
 LABELS = ("Error type", "Confidence", "Severity", "Repeat", "Action", "Affects")
 
 
 def run(text: str | None, *, platform: str, code: str, context: str, jsonl: Path | None, out: Path | None) -> int:
     """What the command does; its exit code: 1 when a line could not be read."""
+    if platform not in PLATFORMS:
+        raise SettingsError(f"--platform: '{platform}' is none of {', '.join(PLATFORMS)}")
     if jsonl is None:
         classify(text if text is not None else sys.stdin.read(), platform=platform, code=code, context=context)
         return 0

@@ -6,13 +6,15 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from pipemend.core.errors import NotAllowed, NotFound, OutsideError, Unreachable
+from pipemend.core.errors import NotAllowed, NotFound, OutsideError, SettingsError, Unreachable
 
 TIMEOUT = httpx.Timeout(15, connect=5)
 
 
 def call(url: str, token: str, method: str, path: str) -> Any:
     """The answer as JSON. Raises with the server's own words."""
+    if not url.startswith(("http://", "https://")):
+        raise SettingsError(f"PIPEMEND_URL, --url: '{url}' must begin with http:// or https://")
     try:
         answer = httpx.request(
             method, f"{url.rstrip('/')}{path}", headers={"Authorization": f"Bearer {token}"}, timeout=TIMEOUT
@@ -24,8 +26,10 @@ def call(url: str, token: str, method: str, path: str) -> Any:
     words = _words(answer)
     if answer.status_code == 404:
         raise NotFound(words)
-    if answer.status_code in (401, 403):
-        raise NotAllowed(words, status=answer.status_code)
+    if answer.status_code == 401:
+        raise NotAllowed("the server does not know this token: see PIPEMEND_TOKEN, --token", status=401)
+    if answer.status_code == 403:
+        raise NotAllowed(words, status=403)
     raise OutsideError(words, transient=answer.status_code >= 500, status=answer.status_code)
 
 
@@ -38,10 +42,11 @@ def _words(answer: httpx.Response) -> str:
 
 
 def list_deliveries(url: str, token: str) -> None:
-    table = Table("ID", "Door", "Received", "Times", "Outcome", "Accepted", "Why")
+    table = Table("ID", "Door", "Received", "Times", "Outcome", "Tickets", "Why")
     for row in call(url, token, "GET", "/api/deliveries")["deliveries"]:
         table.add_row(
-            *(str(row[name]) for name in ("id", "door", "received_at", "count", "outcome", "accepted")),
+            *(str(row[name]) for name in ("id", "door", "received_at", "count", "outcome")),
+            "\n".join(sorted({a["ticket_id"] for a in row["alerts"] if a["ticket_id"]})),
             row.get("reason") or "",
         )
     Console().print(table)

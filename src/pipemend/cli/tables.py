@@ -19,6 +19,7 @@ from pipemend.store.database import Database
 from pipemend.store.migrate import migrate
 
 T = TypeVar("T")
+LONGEST_NAME = 100
 
 
 @contextlib.contextmanager
@@ -45,7 +46,9 @@ def bring_up_to_date() -> None:
 
 
 def add_token(name: str, role: str) -> str:
-    """Makes the token. Raises SettingsError for an unknown role, Stale when the name is taken."""
+    """Makes the token. Raises SettingsError for a bad name or an unknown role, Stale when the name is taken."""
+    if not (name.isprintable() and 0 < len(name.strip()) <= LONGEST_NAME):
+        raise SettingsError(f"NAME: a name has 1 to {LONGEST_NAME} printable characters")
     if role not in access.ROLES:
         raise SettingsError(f"--role: '{role}' is none of {', '.join(access.ROLES)}")
     now = WallClock().now()

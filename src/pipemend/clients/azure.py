@@ -130,17 +130,19 @@ def credential(settings: Settings) -> "AsyncTokenCredential":
 
     if settings.azure_client_secret:
         return azure_sdk.service_principal(settings)
-    use_old_names(settings)
+    show_endpoint(settings)
     return azure_sdk.managed_identity(settings)
 
 
-def use_old_names(settings: Settings) -> None:
-    """Copies MSI_ENDPOINT and MSI_SECRET to where azure-identity looks for an App Service's identity today."""
-    if not settings.msi_endpoint or settings.msi_secret is None or os.environ.get("IDENTITY_ENDPOINT"):
-        return
-    log.warning("MSI_ENDPOINT and MSI_SECRET are old names: set IDENTITY_ENDPOINT and IDENTITY_HEADER")
-    os.environ["IDENTITY_ENDPOINT"] = settings.msi_endpoint
-    os.environ["IDENTITY_HEADER"] = settings.msi_secret.get_secret_value()
+def show_endpoint(settings: Settings) -> None:
+    """Puts an App Service's identity where azure-identity looks for it; MSI_* are its old names."""
+    endpoint, secret = settings.identity_endpoint, settings.identity_header
+    if not endpoint and settings.msi_endpoint:
+        log.warning("MSI_ENDPOINT and MSI_SECRET are old names: set IDENTITY_ENDPOINT and IDENTITY_HEADER")
+        endpoint, secret = settings.msi_endpoint, settings.msi_secret
+    if endpoint and not os.environ.get("IDENTITY_ENDPOINT"):
+        os.environ["IDENTITY_ENDPOINT"] = endpoint
+        os.environ["IDENTITY_HEADER"] = secret.get_secret_value() if secret else ""
 
 
 async def read(what: str, ask: Callable[[], Awaitable[T]]) -> T:

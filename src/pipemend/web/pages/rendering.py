@@ -63,7 +63,8 @@ def render(template: str, status: int = 200, /, **context: Any) -> HTMLResponse:
 def error_page(request: Request, status: int, detail: str) -> Response | None:
     """What a person sees instead of a problem; None where no page was asked for."""
     path = request.url.path
-    if not path.startswith(PAGES):
+    looked_for = status == 404 and "text/html" in request.headers.get("Accept", "")
+    if not (path.startswith(PAGES) or looked_for):
         return None
     if request.headers.get(FRAGMENT):
         return None  # our script asks for a part of a page, and must never get a sign-in form in its place

@@ -1,0 +1,35 @@
+"""Small mistakes on the command line are named in one line."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pipemend
+
+MISTAKES = {
+    "an address without its scheme": (["deliveries", "list", "--url", "127.0.0.1:8000", "--token", "x"], "--url"),
+    "a token without a name": (["tokens", "add", ""], "NAME"),
+    "a token with a name of two lines": (["tokens", "add", "a\nb"], "NAME"),
+    "a platform nobody knows": (["classify", "--platform", "airflow", "text"], "--platform"),
+}
+
+
+def pipemend_says(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pipemend", *arguments]
+    return subprocess.run(command, cwd=folder, env={"PIPEMEND_DATA_DIR": str(folder)}, text=True, capture_output=True)
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_named_in_one_line(mistake: str, tmp_path: Path):
+    arguments, named = MISTAKES[mistake]
+    said = pipemend_says(arguments, tmp_path)
+
+    assert said.returncode == 1
+    assert named in said.stderr
+    assert said.stderr.count("\n") == 1
+
+
+def test_it_says_which_release_it_is(tmp_path: Path):
+    assert pipemend_says(["--version"], tmp_path).stdout == f"pipemend {pipemend.__version__}\n"

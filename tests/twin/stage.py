@@ -54,7 +54,7 @@ class Stage:
         return str((await self.post(f"pipelines/{FACTORY}/{name}/trigger", **body))["runId"])
 
     async def fault(self, service: str, operation: str | None, kind: str, **more: Any) -> str:
-        match = {"service": service} | ({"operation": operation} if operation else {})
+        match = {"service": service, "operation": operation, "text": more.pop("text", None)}
         return str((await self.post("faults", match=match, kind=kind, **more))["id"])
 
     async def run(self, run_id: str) -> dict[str, Any]:

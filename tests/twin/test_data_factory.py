@@ -16,7 +16,7 @@ from azure.identity.aio import ManagedIdentityCredential
 from azure.mgmt.datafactory.aio import DataFactoryManagementClient
 from azure.mgmt.datafactory.models import RunFilterParameters, RunQueryFilter
 
-from tests.twin.stage import FACTORY, GROUP, SUBSCRIPTION, Stage
+from tests.twin.stage import ALWAYS, FACTORY, GROUP, SUBSCRIPTION, Stage
 
 
 class AllowHttp(SansIOHTTPPolicy[Any, Any]):
@@ -284,3 +284,15 @@ async def test_what_the_library_sends_again_can_be_counted(stage, factory, optio
 
     assert len(await stage.requests("arm", "createRun")) == sent
     assert len((await stage.get("runs"))["runs"]) == sent
+
+
+async def test_a_deleted_run_is_found_by_nobody(stage: Stage):
+    await stage.pipeline("nightly", "Succeeded")
+    run_id = await stage.trigger("nightly")
+    await stage.ended(run_id)
+
+    assert (await stage.http.delete(f"/twin/runs/{run_id}")).status_code == 200
+
+    assert (await stage.arm("GET", f"/pipelineruns/{run_id}")).status_code == 404
+    assert (await stage.arm("POST", "/queryPipelineRuns", ALWAYS)).json()["value"] == []
+    assert (await stage.http.delete(f"/twin/runs/{run_id}")).status_code == 404

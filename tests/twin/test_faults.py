@@ -117,6 +117,107 @@ async def test_garbage_comes_instead(stage: Stage):
         answer.json()
 
 
+@pytest.mark.parametrize(("kind", "count"), [("empty", 0), ("empty_after", 1), ("html_after", 1)])
+async def test_an_answer_with_nothing_in_it_comes(stage: Stage, kind, count):
+    await stage.fault("jira", "createIssue", kind)
+
+    answer = await ask(stage)
+
+    assert answer.status_code == 200
+    assert (answer.text == "") is kind.startswith("empty")
+    assert await made(stage) == count
+
+
+async def test_the_connection_is_reset_in_the_middle_of_a_body(stage: Stage):
+    await stage.fault("jira", "createIssue", "reset")
+
+    with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)):
+        await ask(stage)
+
+    assert await made(stage) == 1
+
+
+async def test_a_body_may_be_longer_than_anybody_wants(stage: Stage):
+    await stage.fault("jira", "createIssue", "huge", megabytes=5)
+
+    assert len((await ask(stage)).content) > 5_000_000
+
+
+async def test_a_small_body_may_unpack_to_a_big_one(stage: Stage):
+    await stage.fault("jira", "createIssue", "gzip_bomb", megabytes=5)
+
+    answer = await ask(stage)
+
+    assert int(answer.headers["content-length"]) < 50_000
+    assert len(answer.content) > 5_000_000
+
+
+async def test_the_caller_may_hang_up_on_a_body_that_is_too_long(stage: Stage):
+    await stage.fault("jira", "createIssue", "huge")
+    async with stage.http.stream("POST", "/rest/api/3/issue", auth=("twin@example.com", "twin-jira-token")) as answer:
+        async for _ in answer.aiter_bytes():
+            break
+
+    assert (await ask(stage)).status_code in (200, 201)
+
+
+async def test_the_head_of_the_answer_drips(stage: Stage):
+    await stage.fault("jira", "createIssue", "slow_head", seconds=0.3)
+    started = time.monotonic()
+
+    answer = await ask(stage)
+
+    assert answer.json()["key"] == "OPS-1"
+    assert time.monotonic() - started > 0.25
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "key"),
+    [
+        ("fields_missing", ["key"], None),
+        ("fields_missing", [], None),
+        ("fields_null", ["key"], None),
+        ("fields_null", [], None),
+        ("fields_wrong", ["key"], {"was": "OPS-1"}),
+        ("fields_extra", [], "OPS-1"),
+    ],
+)
+async def test_the_fields_of_an_answer_may_be_odd(stage: Stage, kind, fields, key):
+    await stage.fault("jira", "createIssue", kind, fields=fields)
+
+    answer = (await ask(stage)).json()
+
+    assert answer.get("key") == key
+    assert ("id" in answer) is not (kind == "fields_missing" and not fields)
+    assert ("reticulated" in answer) is (kind == "fields_extra")
+
+
+async def test_a_fault_may_be_aimed_at_what_a_request_holds(stage: Stage):
+    await stage.fault("jira", "createIssue", "status", times=-1, text="weekly")
+    await stage.fault("identity", "token", "status", times=-1, text="client_id=somebody")
+    params = {"api-version": "1", "resource": "x"}
+
+    spared = await stage.http.get("/identity/token", params=params, headers=IDENTITY)
+    struck = await stage.http.get("/identity/token", params={**params, "client_id": "somebody"}, headers=IDENTITY)
+
+    assert (await ask(stage)).status_code == 201
+    assert (spared.status_code, struck.status_code) == (200, 503)
+
+
+async def test_the_requests_that_a_fault_has_hit_can_be_counted(stage: Stage):
+    fault = await stage.fault("jira", "createIssue", "status", times=2)
+    for _ in range(3):
+        await ask(stage)
+
+    assert len((await stage.get("requests", fault=fault))["requests"]) == 2
+
+
+async def test_a_heartbeat_is_heard(stage: Stage):
+    await stage.fault("heartbeat", "beat", "status")
+
+    assert [(await stage.http.get("/heartbeat/pipemend")).status_code for _ in range(2)] == [503, 200]
+
+
 async def test_the_answer_drips(stage: Stage):
     await stage.fault("jira", "createIssue", "slow_drip", seconds=0.3)
     started = time.monotonic()
@@ -200,7 +301,14 @@ async def test_the_log_tells_faults_and_whether_the_work_was_done(stage: Stage):
 
 @pytest.mark.parametrize(
     "fault",
-    [{}, {"kind": "quake"}, {"kind": "html", "match": {"service": "post"}}, {"kind": "html", "wen": 1}],
+    [
+        {},
+        {"kind": "quake"},
+        {"kind": "html", "match": {"service": "post"}},
+        {"kind": "html", "match": {"route": "/"}},
+        {"kind": "html", "wen": 1},
+        {"kind": "fields_null", "fields": "status"},
+    ],
 )
 async def test_a_fault_that_cannot_be_is_refused(stage: Stage, fault):
     assert (await stage.http.post("/twin/faults", json=fault)).status_code == 400

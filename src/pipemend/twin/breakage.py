@@ -1,16 +1,13 @@
 """How each kind of fault looks on the wire."""
 
-import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
+from . import spoiled
 from .faults import KINDS, Fault
 from .line import Line
 from .refusals import refusal
 from .wire import Answer, html_answer
-
-STATUS_KEYS = ("status", "finishReason")
 
 
 @dataclass(frozen=True)
@@ -60,6 +57,20 @@ async def _html(scene: Scene) -> int:
     return await _send(scene, html_answer(scene.fault.status or 200, scene.fault.headers))
 
 
+async def _html_after(scene: Scene) -> int:
+    scene.do()
+    return await _html(scene)
+
+
+async def _empty(scene: Scene) -> int:
+    return await _send(scene, Answer(scene.fault.status or 200, headers=scene.fault.headers))
+
+
+async def _empty_after(scene: Scene) -> int:
+    scene.do()
+    return await _empty(scene)
+
+
 async def _garbage(scene: Scene) -> int:
     headers = (("Content-Type", "application/json; charset=utf-8"), *scene.fault.headers)
     return await _send(scene, Answer(200, b'{"value": [\x00\xff{"runId": 12', headers))
@@ -71,8 +82,42 @@ async def _slow_drip(scene: Scene) -> int:
     return answer.status
 
 
+async def _slow_head(scene: Scene) -> int:
+    answer = scene.do()
+    await scene.line.drip_head(answer, scene.fault.seconds)
+    return answer.status
+
+
 async def _unknown_status(scene: Scene) -> int:
-    return await _send(scene, with_unknown_word(scene.do(), scene.fault.word))
+    return await _send(scene, spoiled.with_unknown_word(scene.do(), scene.fault.word))
+
+
+async def _fields_missing(scene: Scene) -> int:
+    return await _send(scene, spoiled.without_fields(scene.do(), scene.fault.fields))
+
+
+async def _fields_null(scene: Scene) -> int:
+    return await _send(scene, spoiled.with_nulls(scene.do(), scene.fault.fields))
+
+
+async def _fields_extra(scene: Scene) -> int:
+    return await _send(scene, spoiled.with_extra_fields(scene.do()))
+
+
+async def _fields_wrong(scene: Scene) -> int:
+    return await _send(scene, spoiled.with_wrong_types(scene.do(), scene.fault.fields))
+
+
+async def _huge(scene: Scene) -> int:
+    answer = scene.do()
+    await scene.line.pour(answer, spoiled.huge(scene.fault.megabytes))
+    return answer.status
+
+
+async def _gzip_bomb(scene: Scene) -> int:
+    answer = scene.do()
+    packed = replace(answer, headers=(*answer.headers, ("Content-Encoding", "gzip")))
+    return await _send(scene, replace(packed, body=spoiled.bomb(scene.fault.megabytes)))
 
 
 async def _half_close(scene: Scene) -> None:
@@ -81,6 +126,10 @@ async def _half_close(scene: Scene) -> None:
 
 async def _wrong_length(scene: Scene) -> None:
     await scene.line.cut_short(scene.do())
+
+
+async def _reset(scene: Scene) -> None:
+    await scene.line.reset(scene.do())
 
 
 async def _send(scene: Scene, answer: Answer) -> int:
@@ -96,28 +145,22 @@ _PLAYS: dict[str, Callable[[Scene], Awaitable[int | None]]] = {
     "status": _status,
     "status_after": _status_after,
     "html": _html,
+    "html_after": _html_after,
+    "empty": _empty,
+    "empty_after": _empty_after,
     "garbage": _garbage,
     "slow_drip": _slow_drip,
-    "unknown_status": _unknown_status,
+    "slow_head": _slow_head,
     "half_close": _half_close,
     "wrong_length": _wrong_length,
+    "reset": _reset,
+    "huge": _huge,
+    "gzip_bomb": _gzip_bomb,
+    "unknown_status": _unknown_status,
+    "fields_missing": _fields_missing,
+    "fields_null": _fields_null,
+    "fields_extra": _fields_extra,
+    "fields_wrong": _fields_wrong,
 }
 if set(_PLAYS) != set(KINDS):
     raise RuntimeError("every kind of fault needs its play")
-
-
-def with_unknown_word(answer: Answer, word: str) -> Answer:
-    """The answer with every status replaced by a word that nobody has published."""
-    try:
-        data = json.loads(answer.body)
-    except ValueError:
-        return answer
-    return replace(answer, body=json.dumps(_replaced(data, word)).encode())
-
-
-def _replaced(data: Any, word: str) -> Any:
-    if isinstance(data, list):
-        return [_replaced(item, word) for item in data]
-    if not isinstance(data, dict):
-        return data
-    return {k: word if k in STATUS_KEYS and isinstance(v, str) else _replaced(v, word) for k, v in data.items()}

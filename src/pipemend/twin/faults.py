@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-from .wire import Headers
+from .wire import Call, Headers
 
 KINDS = (
     "timeout_before",
@@ -15,11 +15,22 @@ KINDS = (
     "status",
     "status_after",
     "html",
+    "html_after",
+    "empty",
+    "empty_after",
     "garbage",
     "slow_drip",
-    "unknown_status",
+    "slow_head",
     "half_close",
     "wrong_length",
+    "reset",
+    "huge",
+    "gzip_bomb",
+    "unknown_status",
+    "fields_missing",
+    "fields_null",
+    "fields_extra",
+    "fields_wrong",
 )
 
 
@@ -27,27 +38,31 @@ KINDS = (
 class Fault:
     """Something that goes wrong when a request matches.
 
-    `*_before`, `status`, `html` and `garbage` keep the request from being carried out; `*_after` and the others
-    carry it out and spoil the answer.
+    `*_before`, `status`, `html`, `empty` and `garbage` keep the request from being carried out; `*_after` and the
+    others carry it out and spoil the answer. `text` is what the address or body of a request must hold to match.
     """
 
     id: str
     kind: str
     service: str | None = None
     operation: str | None = None
+    text: str | None = None
     status: int | None = None
     headers: Headers = ()
     seconds: float = 60.0
     probability: float = 1.0
     word: str = "Reticulating"
+    megabytes: float = 50.0
+    fields: tuple[str, ...] = ()
 
-    def meets(self, service: str, operation: str) -> bool:
-        return self.service in (None, service) and self.operation in (None, operation)
+    def meets(self, service: str, operation: str, call: Call) -> bool:
+        right_place = self.service in (None, service) and self.operation in (None, operation)
+        return right_place and (self.text is None or call.holds(self.text))
 
     def as_dict(self) -> dict[str, Any]:
         return {
             "id": self.id,
-            "match": {"service": self.service, "operation": self.operation},
+            "match": {"service": self.service, "operation": self.operation, "text": self.text},
             "kind": self.kind,
             "status": self.status,
             "headers": dict(self.headers),
@@ -72,10 +87,10 @@ class FaultBook:
         self._left[new.id] = times
         return new
 
-    def strike(self, service: str, operation: str) -> Fault | None:
+    def strike(self, service: str, operation: str, call: Call) -> Fault | None:
         """The fault that hits this request, if any; it has one time less left."""
         for fault in self._faults.values():
-            if fault.meets(service, operation) and self._random.random() < fault.probability:
+            if fault.meets(service, operation, call) and self._random.random() < fault.probability:
                 self._use(fault)
                 return fault
         return None

@@ -37,7 +37,8 @@ class Front:
             await line.send(arm_error("NotFound", f"The twin has nothing at {call.method} {call.path}.", 404))
             return
         operation, call = found
-        fault = None if operation.service == CONTROL else self._world.faults.strike(operation.service, operation.name)
+        strikes = self._world.faults.strike
+        fault = None if operation.service == CONTROL else strikes(operation.service, operation.name, call)
         entry = self._world.journal.write(call, operation.service, operation.name, fault)
         started = time.monotonic()
 

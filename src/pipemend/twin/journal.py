@@ -27,6 +27,7 @@ class Entry:
     time: str
     status: int | None = None
     fault: str | None = None
+    fault_id: str | None = None
     executed: bool = False
     seconds: float | None = None
 
@@ -38,15 +39,19 @@ class Journal:
 
     def write(self, call: Call, service: str, operation: str, fault: Fault | None) -> Entry:
         self._written += 1
-        kind = fault.kind if fault else None
         path = without_secrets(call)
-        entry = Entry(self._written, call.id, service, operation, call.method, path, stamp(now()), fault=kind)
+        entry = Entry(self._written, call.id, service, operation, call.method, path, stamp(now()))
+        if fault is not None:
+            entry.fault, entry.fault_id = fault.kind, fault.id
         self._entries.append(entry)
         return entry
 
-    def listed(self, service: str | None = None, operation: str | None = None) -> list[dict[str, Any]]:
-        """Without a service all but the control requests."""
-        return [asdict(e) for e in self._entries if _wanted(e, service, operation)]
+    def listed(
+        self, service: str | None = None, operation: str | None = None, fault: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Without a service all but the control requests; with a fault those that it has hit."""
+        wanted = (e for e in self._entries if _wanted(e, service, operation))
+        return [asdict(e) for e in wanted if fault in (None, e.fault_id)]
 
     def counts(self) -> dict[str, int]:
         found: dict[str, int] = {}

@@ -1,7 +1,10 @@
 """The line to the caller: proper answers by ASGI, broken ones straight on the connection."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+import socket
+import struct
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
@@ -39,6 +42,28 @@ class Line:
             await self._send({"type": "http.response.body", "body": piece, "more_body": True})
         await self._send({"type": "http.response.body", "body": b""})
 
+    async def drip_head(self, answer: Answer, seconds: float) -> None:
+        """The head of the answer in small pieces, spread over `seconds`, then the body at once."""
+        transport, whole = self._transport(), raw(answer, answer.body, len(answer.body))
+        head = len(whole) - len(answer.body)
+        for at in range(0, head, size := max(1, head // 40)):
+            transport.write(whole[at : min(at + size, head)])
+            if not await self.stays(seconds / 40):
+                return
+        transport.write(answer.body)
+        transport.close()
+        await self._gone()
+
+    async def pour(self, answer: Answer, pieces: Iterable[bytes]) -> None:
+        """The answer with a body of many pieces, as fast as the caller takes them, until that one hangs up."""
+        headers = tuple((name, value) for name, value in answer.headers if name.lower() != "content-length")
+        await self._start(replace(answer, headers=headers), announced=False)
+        for piece in pieces:
+            await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+            if self._transport().is_closing():
+                return
+        await self._send({"type": "http.response.body", "body": b""})
+
     async def stays(self, seconds: float) -> bool:
         """Waits; false as soon as the caller hangs up."""
         try:
@@ -63,6 +88,14 @@ class Line:
         transport.close()
         await self._gone()
 
+    async def reset(self, answer: Answer) -> None:
+        """Half an answer, then the connection is reset."""
+        transport = self._transport()
+        transport.write(raw(answer, body=answer.body[: len(answer.body) // 2], length=len(answer.body)))
+        await asyncio.sleep(0.01)  # a reset at once would take the half back
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        await self.drop()
+
     async def half_close(self, answer: Answer, seconds: float) -> None:
         """Half an answer, then the sending side is closed while the other one stays open."""
         transport = self._transport()
@@ -71,9 +104,9 @@ class Line:
             transport.write_eof()
         await self.hold(seconds)
 
-    async def _start(self, answer: Answer) -> None:
+    async def _start(self, answer: Answer, *, announced: bool = True) -> None:
         headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
-        if answer.status not in (204, 304):
+        if announced and answer.status not in (204, 304):
             headers.append((b"content-length", str(len(answer.body)).encode()))
         await self._send({"type": "http.response.start", "status": answer.status, "headers": headers})
 

@@ -27,6 +27,11 @@ class Call:
         """The body as JSON; an empty body is None. Raises ValueError."""
         return json.loads(self.body) if self.body.strip() else None
 
+    def holds(self, text: str) -> bool:
+        """Whether the address or the body has this text in it, as it was sent."""
+        query = (f"{name}={value}" for name, value in self.query.items())
+        return text in self.path or any(text in part for part in query) or text.encode() in self.body
+
     def fields(self) -> dict[str, Any]:
         """The body as a JSON object or a form; anything else is no fields."""
         if self.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):

@@ -83,6 +83,11 @@ class Engine:
         for hear in run.on_end:
             hear(run)
 
+    def forget(self, run: Run) -> None:
+        """The run is gone; what it was doing is never told."""
+        self._timers.cancel(run.timer)
+        run.pipeline.factory.forget(run)
+
     def _launch(self, run: Run) -> Run:
         run.pipeline.started += 1
         run.pipeline.factory.keep(run)

@@ -132,6 +132,11 @@ class Factory:
         self.groups[run.group].append(run)
         self.runs[run.id] = run
 
+    def forget(self, run: Run) -> None:
+        """From now on nobody finds the run, as when its history is over."""
+        del self.runs[run.id]
+        self.groups[run.group].remove(run)
+
 
 @dataclass(frozen=True)
 class Settings:

@@ -8,8 +8,9 @@ from ...wire import Answer, Call, json_answer
 from ...world import World
 from .reading import SERVICE, body, done, not_there, refused
 
-SERVICES = ("arm", "identity", "logic_app", "slack", "jira", "gemini")
-FIELDS = ("match", "kind", "status", "headers", "seconds", "times", "probability", "word")
+SERVICES = ("arm", "identity", "logic_app", "slack", "jira", "gemini", "heartbeat")
+MATCH = ("service", "operation", "text")
+FIELDS = ("match", "kind", "status", "headers", "seconds", "times", "probability", "word", "megabytes", "fields")
 
 
 def add(world: World, call: Call) -> Answer:
@@ -17,8 +18,8 @@ def add(world: World, call: Call) -> Answer:
     match = data.get("match") or {}
     if data.get("kind") not in KINDS:
         raise refused(f"kind: one of {', '.join(KINDS)}")
-    if not isinstance(match, dict) or set(match) - {"service", "operation"}:
-        raise refused("match: an object with service and operation")
+    if not isinstance(match, dict) or set(match) - set(MATCH):
+        raise refused(f"match: an object with {', '.join(MATCH)}")
     if match.get("service") not in (None, *SERVICES):
         raise refused(f"service: one of {', '.join(SERVICES)}")
     try:
@@ -30,15 +31,19 @@ def add(world: World, call: Call) -> Answer:
 
 def _fault(data: dict[str, Any], match: dict[str, Any]) -> dict[str, Any]:
     headers = tuple((str(name), str(value)) for name, value in (data.get("headers") or {}).items())
+    fields = data.get("fields", [])
+    if not isinstance(fields, list):
+        raise TypeError("fields: a list of names")
     return {
         "kind": data["kind"],
-        "service": match.get("service"),
-        "operation": match.get("operation"),
+        **{name: match.get(name) for name in MATCH},
         "status": int(data["status"]) if data.get("status") else None,
         "headers": headers,
         "seconds": float(data.get("seconds", Fault.seconds)),
         "probability": float(data.get("probability", Fault.probability)),
         "word": str(data.get("word", Fault.word)),
+        "megabytes": float(data.get("megabytes", Fault.megabytes)),
+        "fields": tuple(str(name) for name in fields),
     }
 
 

@@ -74,6 +74,12 @@ def finish(world: World, call: Call) -> Answer:
     return done()
 
 
+def delete(world: World, call: Call) -> Answer:
+    """The run is deleted: from now on it answers 404 and no query shows it."""
+    world.engine.forget(_run(world, call))
+    return done()
+
+
 def runs(world: World, call: Call) -> Answer:
     name = call.query.get("pipeline", "").casefold()
     found = [run for run in world.estate.runs() if name in ("", run.pipeline.name.casefold())]
@@ -120,6 +126,7 @@ OPERATIONS = (
     operation(SERVICE, "rerun", "POST", "/twin/runs/{run}/rerun", rerun),
     operation(SERVICE, "cancel", "POST", "/twin/runs/{run}/cancel", cancel),
     operation(SERVICE, "finish", "POST", "/twin/runs/{run}/finish", finish),
+    operation(SERVICE, "deleteRun", "DELETE", "/twin/runs/{run}", delete),
     operation(SERVICE, "runs", "GET", "/twin/runs", runs),
     operation(SERVICE, "putDataFactory", "PUT", "/twin/data-factory", put_data_factory),
 )

@@ -48,6 +48,7 @@ def settings(world: World, base_url: str) -> dict[str, str]:
         "JIRA_API_TOKEN": jira.TOKEN,
         "GOOGLE_GEMINI_BASE_URL": f"{base_url}/gemini",
         "GEMINI_API_KEY": gemini.KEY,
+        "HEARTBEAT_URL": f"{base_url}/heartbeat/pipemend",
     }
 
 
@@ -57,7 +58,7 @@ def reset(world: World, _: Call) -> Answer:
 
 
 def requests(world: World, call: Call) -> Answer:
-    found = world.journal.listed(call.query.get("service"), call.query.get("operation"))
+    found = world.journal.listed(*(call.query.get(name) for name in ("service", "operation", "fault")))
     return json_answer({"requests": found})
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from functools import partial
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import sqlalchemy as sa
 from pydantic import SecretStr
@@ -22,12 +22,17 @@ from pipemend.core.errors import SettingsError
 from pipemend.core.ports import Analyzer, Notifier, Platform, Remedy
 from pipemend.core.rca import Severity
 from pipemend.core.sla import LEVELS, Level
+from pipemend.flows.bell import Bell
 from pipemend.flows.services import Begins, Policy, Services, install
 from pipemend.playbooks import load
 from pipemend.settings import Settings
 from pipemend.store import leases, secrets
 from pipemend.store.database import Database, FileLock
 from pipemend.store.migrate import check, migrate
+
+if TYPE_CHECKING:
+    from pipemend.engine import Engine
+    from pipemend.flows.worker import Worker
 
 log = logging.getLogger(__name__)
 PLATFORMS = ("pipemend.platforms.data_factory",)
@@ -139,22 +144,12 @@ def build_services(
 
 
 @contextlib.asynccontextmanager
-async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterator[tuple[Services, Any]]:
+async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterator[tuple[Services, "Worker"]]:
     """Services and worker, at work until the block ends: database migrated, engine started, loops running."""
-    from pipemend.engine import Engine
     from pipemend.flows import explanation, remediation  # noqa: F401 - registers the flows before the engine starts
     from pipemend.flows.worker import Worker
 
-    database, http = open_database(settings), Http()
-    lock = None if database.several else FileLock(settings.pipemend_data_dir / "pipemend.lock")
-    try:
-        if database.several:
-            check(database)
-        else:
-            migrate(database)
-        secret = await database.write(partial(secrets.made_once, name=secrets.CALLBACK))
-        services = build_services(settings, database, engine := Engine(database), http, secret, clock or WallClock())
-        install(services)
+    async with _furnished(settings, clock or WallClock()) as (services, engine):
         await _release_leases(services)
         await engine.start()
         worker = Worker(services)
@@ -165,6 +160,47 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         finally:
             await worker.stop()
             await engine.stop()
+
+
+@contextlib.asynccontextmanager
+async def doors_alone(settings: Settings) -> AsyncIterator[Services]:
+    """Services for doors whose workers are other processes. Raises SettingsError on SQLite."""
+    only_on_postgresql(settings, "pipemend serve --no-worker")
+    async with _furnished(settings, WallClock()) as (services, engine):
+        services.wake = Bell(services.database)
+        _calm_collector()
+        try:
+            yield services
+        finally:
+            engine.close()
+
+
+def only_on_postgresql(settings: Settings, command: str) -> None:
+    """Raises SettingsError on SQLite, whose file belongs to one process."""
+    if settings.database.startswith("sqlite"):
+        raise SettingsError(
+            f"DATABASE_URL: '{command}' needs PostgreSQL; on SQLite 'pipemend serve' is doors and worker in one process"
+        )
+
+
+@contextlib.asynccontextmanager
+async def _furnished(settings: Settings, clock: Clock) -> AsyncIterator[tuple[Services, "Engine"]]:
+    """Services on a database whose tables are right; nothing is at work yet."""
+    from pipemend.engine import Engine
+
+    database, http = open_database(settings), Http()
+    lock = None if database.several else FileLock(settings.pipemend_data_dir / "pipemend.lock")
+    try:
+        if database.several:
+            check(database)
+        else:
+            migrate(database)
+        secret = await database.write(partial(secrets.made_once, name=secrets.CALLBACK))
+        services = build_services(settings, database, engine := Engine(database), http, secret, clock)
+        install(services)
+        try:
+            yield services, engine
+        finally:
             await _close(services, http)
     finally:
         database.close()

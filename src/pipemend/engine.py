@@ -1,6 +1,7 @@
 """The durable engine under our own names. Nothing else imports dbos."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import secrets
@@ -57,10 +58,18 @@ class Engine:
         self.id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}" if ours.several else "local"
         if not ours.several and sys.version_info >= (3, 12) and sqlite3.sqlite_version_info < (3, 42):
             raise SettingsError("DATABASE_URL: SQLite 3.42 or newer is needed on this Python; use PostgreSQL")
+        self.client = DBOSClient(system_database_url=ours.url, application_name="pipemend", lazy=True)
+        self.pulse: asyncio.Task[None] | None = None
+        self.leaving = False
+
+    async def start(self, poll_seconds: float = 0.2) -> None:
+        """Begins to work, flows of an earlier life first."""
+        if self.ours.several:
+            await self.ours.write(self._beat)  # alive before it can claim a flow
         DBOS(
             config=DBOSConfig(
                 name="pipemend",
-                system_database_url=ours.url,
+                system_database_url=self.ours.url,
                 application_version=SHAPE,
                 executor_id=self.id,
                 sys_db_pool_size=8,
@@ -70,14 +79,6 @@ class Engine:
                 scheduler_polling_interval_sec=3600.0,
             )
         )
-        self.client = DBOSClient(system_database_url=ours.url, application_name="pipemend", lazy=True)
-        self.pulse: asyncio.Task[None] | None = None
-        self.leaving = False
-
-    async def start(self, poll_seconds: float = 0.2) -> None:
-        """Begins to work, flows of an earlier life first."""
-        if self.ours.several:
-            await self.ours.write(self._beat)  # alive before it can claim a flow
         DBOS.launch()  # inside the running loop, so that async flows share it
         await DBOS.register_queue_async(QUEUE, worker_concurrency=self.at_once, polling_interval_sec=poll_seconds)
         self.pulse = asyncio.create_task(self._live()) if self.ours.several else None
@@ -87,10 +88,15 @@ class Engine:
         self.leaving = True
         await asyncio.to_thread(DBOS.destroy, workflow_completion_timeout_sec=patience)
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())  # the engine took the loop's and shut it
-        self.client.destroy()
         if self.pulse:
             self.pulse.cancel()
-            await self.ours.write(lambda db: db.execute(workers.delete().where(workers.c.id == self.id)))
+            with contextlib.suppress(sa.exc.SQLAlchemyError):  # a database that is away sees us fall silent
+                await self.ours.write(lambda db: db.execute(workers.delete().where(workers.c.id == self.id)))
+        self.close()
+
+    def close(self) -> None:
+        """For a process that only begins flows and never started to run them."""
+        self.client.destroy()
 
     def begin(self, db: sa.Connection, name: str, key: str, *args: Any) -> None:
         """Starts the flow when `db` commits. The same key again is the same flow."""

@@ -47,9 +47,18 @@ def twin(tmp_path: Path) -> Iterator[str]:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def installed(request: pytest.FixtureRequest, tmp_path: Path, twin: str) -> Iterator[Installation]:
     """An installation on an empty database, not started yet."""
-    url = None
-    if request.param == "postgresql":
-        url = fresh_database(request.getfixturevalue("postgres_server"))
+    server = request.getfixturevalue("postgres_server") if request.param == "postgresql" else None
+    yield from _installed(tmp_path, twin, server)
+
+
+@pytest.fixture
+def on_postgres(tmp_path: Path, twin: str, postgres_server: str) -> Iterator[Installation]:
+    """The same where several processes are allowed."""
+    yield from _installed(tmp_path, twin, postgres_server)
+
+
+def _installed(tmp_path: Path, twin: str, server: str | None) -> Iterator[Installation]:
+    url = fresh_database(server) if server is not None else None
     folder = tmp_path / "pipemend"
     folder.mkdir()
     with installation(folder, twin, free_port(), url) as made:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,14 +19,60 @@ T = TypeVar("T")
 PATIENCE = 40.0
 
 
+class Running:
+    """One process of ours, ended by its id."""
+
+    def __init__(self, words: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+        self.log = log
+        with log.open("ab") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", *words],
+                env=dict(environment),
+                cwd=log.parent,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+            )
+
+    def dies(self) -> None:
+        """kill -9."""
+        self.process.kill()
+        self.process.wait(timeout=10)
+
+    def leaves(self) -> float:
+        """SIGTERM; the seconds until it is gone."""
+        begun = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(timeout=20)
+        return time.monotonic() - begun
+
+    def freezes(self) -> None:
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaws(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+
+    def ended(self, seconds: float) -> int:
+        """Waits for its end; the exit code."""
+        return self.process.wait(timeout=seconds)
+
+    def said(self) -> str:
+        return self.log.read_text(errors="replace")
+
+
 class Installation:
-    """One server that can be started, killed and started again, and the twin beside it."""
+    """One server that can be started, killed and started again, workers beside it, and the twin."""
 
     def __init__(self, folder: Path, twin: str, port: int, environment: Mapping[str, str]) -> None:
         self.folder, self.port, self.environment = folder, port, dict(environment)
         self.server = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10, trust_env=False)
         self.twin = httpx.Client(base_url=twin, timeout=10, trust_env=False)
-        self.process: subprocess.Popen[bytes] | None = None
+        self.running: list[Running] = []
+
+    @property
+    def main(self) -> Running:
+        """The server that was started last."""
+        return self.running[-1]
 
     def command(self, *words: str) -> str:
         """Runs a command to its end; what it printed."""
@@ -41,41 +87,40 @@ class Installation:
         )
         return done.stdout
 
-    def starts(self) -> None:
-        with (self.folder / "serve.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "pipemend", "serve", "--port", str(self.port)],
-                env=self.environment,
-                cwd=self.folder,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-        self.until(self._ready, "the server is ready")
+    def starts(self, *words: str) -> None:
+        """The server, until it is ready."""
+        log = self.folder / "serve.log"
+        self.running.append(Running(["pipemend", "serve", "--port", str(self.port), *words], self.environment, log))
+        self.until(self.ready, "the server is ready")
 
-    def _ready(self) -> bool:
+    def works(self, name: str, *words: str) -> Running:
+        """A worker beside the server, at work."""
+        worker = self.begins_to_work(name, *words)
+        self.until(lambda: "Pipemend works" in worker.said(), f"{name} works")
+        return worker
+
+    def begins_to_work(self, name: str, *words: str) -> Running:
+        worker = Running(["pipemend", "worker", *words], self.environment, self.folder / f"{name}.log")
+        self.running.insert(0, worker)
+        return worker
+
+    def ready(self) -> bool:
         with contextlib.suppress(httpx.HTTPError):
             return self.server.get("/readyz").is_success
         return False
 
     def dies(self) -> None:
         """kill -9."""
-        assert self.process is not None
-        self.process.kill()
-        self.process.wait(timeout=10)
+        self.main.dies()
 
     def leaves(self) -> float:
         """SIGTERM; the seconds until it is gone."""
-        assert self.process is not None
-        begun = time.monotonic()
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(timeout=20)
-        return time.monotonic() - begun
+        return self.main.leaves()
 
     def ends(self) -> None:
-        if self.process is not None and self.process.poll() is None:
-            self.process.kill()
-            self.process.wait(timeout=10)
+        for one in self.running:
+            if one.process.poll() is None:
+                one.dies()
         self.server.close()
         self.twin.close()
 
@@ -86,6 +131,12 @@ class Installation:
         whole = {"duration": 0.3, "alert": "none", **plan}
         self.twin.put(f"/twin/pipelines/{FACTORY}/{pipeline}", json=whole).raise_for_status()
         return self.triggers(pipeline)
+
+    def alerts_come(self, **group: Any) -> None:
+        """The twin posts its alerts to our door."""
+        secret = {"X-Pipemend-Secret": self.environment["AZURE_MONITOR_SECRET"]}
+        door = {"url": f"http://127.0.0.1:{self.port}/azure-monitor", "headers": secret, **group}
+        self.twin.put("/twin/action-group", json=door).raise_for_status()
 
     def triggers(self, pipeline: str) -> str:
         answer = self.twin.post(f"/twin/pipelines/{FACTORY}/{pipeline}/trigger", json={"by": "schedule"})
@@ -115,9 +166,9 @@ class Installation:
         while time.monotonic() < deadline:
             if value := holds():
                 return value
-            time.sleep(0.1)
-        tail = (self.folder / "serve.log").read_text(errors="replace")[-3000:]
-        raise AssertionError(f"not within {seconds} s: {what}\n{tail}")
+            time.sleep(0.05)
+        tails = "\n".join(f"{log.name}: {log.read_text(errors='replace')[-3000:]}" for log in self.folder.glob("*.log"))
+        raise AssertionError(f"not within {seconds} s: {what}\n{tails}")
 
     def until_ticket(self, pipeline: str, what: str, **columns: Any) -> Mapping[str, Any]:
         """Waits until the pipeline's ticket has these values."""
@@ -146,6 +197,7 @@ def installation(folder: Path, twin: str, port: int, database_url: str | None) -
         made.command("migrate")
         token = made.command("tokens", "add", "test", "--role", "admin").strip().splitlines()[-1]
         made.server.headers["Authorization"] = f"Bearer {token}"
+        made.alerts_come()
         yield made
     finally:
         made.ends()

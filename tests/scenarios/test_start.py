@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 
-def serve(folder: Path, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
+def serve(folder: Path, *words: str, verb: str = "serve", **settings: str) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": os.environ["PATH"], "PIPEMEND_DATA_DIR": str(folder / "data"), **settings}
     return subprocess.run(
-        [sys.executable, "-m", "pipemend", "serve", *words],
+        [sys.executable, "-m", "pipemend", verb, *words],
         env=environment,
         cwd=folder,
         capture_output=True,

@@ -45,11 +45,26 @@ Token = Annotated[str, typer.Option(envvar="PIPEMEND_TOKEN", help="API token.")]
 def serve(
     host: Annotated[str | None, typer.Option(help="Instead of PIPEMEND_HOST.")] = None,
     port: Annotated[int | None, typer.Option(help="Instead of PIPEMEND_PORT.")] = None,
+    no_worker: Annotated[
+        bool, typer.Option("--no-worker", help="Doors alone, beside 'pipemend worker' processes. PostgreSQL only.")
+    ] = False,
 ) -> None:
     """Starts the server: doors, API, dashboard and worker, until Ctrl-C or SIGTERM."""
     from pipemend.cli.serve import run
 
-    run(host, port)
+    run(host, port, works=not no_worker)
+
+
+@app.command()
+def worker(
+    health_port: Annotated[
+        int | None, typer.Option(help="Answer /healthz and /readyz on this port of 127.0.0.1.")
+    ] = None,
+) -> None:
+    """Starts a worker without doors, until Ctrl-C or SIGTERM. PostgreSQL only; start as many as you like."""
+    from pipemend.cli.worker import run
+
+    run(health_port)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""The server process: doors and worker in one event loop."""
+"""The server process: doors and worker in one event loop, or doors alone."""
 
 import asyncio
 import contextlib
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import uvicorn
 
-from pipemend.bootstrap import running
+from pipemend.bootstrap import doors_alone, running
 from pipemend.core.errors import SettingsError
 from pipemend.flows.services import Services
 from pipemend.settings import LOOPBACK, Settings
@@ -17,6 +17,7 @@ from pipemend.store import access
 from pipemend.telemetry import set_up
 from pipemend.web.app import create_app
 from pipemend.web.connection import Connection
+from pipemend.web.operations import Worker
 
 
 class Server(uvicorn.Server):
@@ -27,32 +28,41 @@ class Server(uvicorn.Server):
         yield
 
 
-def run(host: str | None, port: int | None) -> None:
-    """Serves until Ctrl-C or SIGTERM. Raises SettingsError."""
+def run(host: str | None, port: int | None, *, works: bool) -> None:
+    """Serves until Ctrl-C or SIGTERM; `works`: with a worker in the same process. Raises SettingsError."""
     os.umask(0o077)  # what we keep is for us alone
     settings = Settings.load()
     changes = {"pipemend_host": host, "pipemend_port": port}
     settings = settings.model_copy(update={name: value for name, value in changes.items() if value is not None})
     set_up(settings.log_format)
-    with _listening(settings.pipemend_host, settings.pipemend_port) as door:
-        asyncio.run(_serve(settings, door))
+    with listening(settings.pipemend_host, settings.pipemend_port, "PIPEMEND_HOST, PIPEMEND_PORT") as door:
+        asyncio.run(_serve(settings, door) if works else _serve_alone(settings, door))
 
 
-def _listening(host: str, port: int) -> socket.socket:
-    """The socket people come to. Raises SettingsError when it cannot be had."""
+def listening(host: str, port: int, named: str) -> socket.socket:
+    """A socket that others can come to. Raises SettingsError, with what it is `named`, when it cannot be had."""
     try:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise SettingsError(f"PIPEMEND_HOST, PIPEMEND_PORT: cannot listen on {host}:{port} ({reason})") from None
+        raise SettingsError(f"{named}: cannot listen on {host}:{port} ({reason})") from None
 
 
 async def _serve(settings: Settings, door: socket.socket) -> None:
     async with running(settings) as (services, worker):
-        await _refuse_open_doors(settings, services)
-        app = create_app(services, settings, worker=worker)
-        config = uvicorn.Config(
-            app,
+        await _open(settings, services, worker, door)
+
+
+async def _serve_alone(settings: Settings, door: socket.socket) -> None:
+    async with doors_alone(settings) as services:
+        await _open(settings, services, None, door)
+
+
+async def _open(settings: Settings, services: Services, worker: Worker | None, door: socket.socket) -> None:
+    await _refuse_open_doors(settings, services)
+    server = Server(
+        uvicorn.Config(
+            create_app(services, settings, worker=worker),
             host=settings.pipemend_host,
             port=settings.pipemend_port,
             access_log=False,  # ours leaves secrets out
@@ -64,16 +74,21 @@ async def _serve(settings: Settings, door: socket.socket) -> None:
             server_header=False,
             timeout_graceful_shutdown=3,
         )
-        server = Server(config)
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, _leave, server)
-        print(f"Pipemend listens on http://{settings.pipemend_host}:{door.getsockname()[1]}", flush=True)
-        await server.serve([door])
+    )
+    until_told(server)
+    print(f"Pipemend listens on http://{settings.pipemend_host}:{door.getsockname()[1]}", flush=True)
+    await server.serve([door])
+
+
+def until_told(server: Server) -> None:
+    """Ctrl-C and SIGTERM let the server leave; the second time at once."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, _leave, server)
 
 
 def _leave(server: Server) -> None:
-    server.force_exit = server.should_exit  # the second time at once
+    server.force_exit = server.should_exit
     server.should_exit = True
 
 

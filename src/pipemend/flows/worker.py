@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 
-from pipemend.flows import announcements, due, feed, heartbeat, intake, reconsider, upkeep
+from pipemend.flows import announcements, bell, due, feed, heartbeat, intake, reconsider, upkeep
 from pipemend.flows.services import Services
 
 log = logging.getLogger(__name__)
@@ -35,6 +35,8 @@ class Worker:
         }
         self.seen = dict.fromkeys(kinds, time.monotonic())  # a loop that never gets going stands still too
         self.loops = [asyncio.create_task(self._run(n, w, e), name=n) for n, (w, e) in kinds.items()]
+        if self.s.database.several:  # there may be doors in other processes
+            self.loops.append(asyncio.create_task(bell.listen(self.s.database, self.s.wake), name="bell"))
 
     async def stop(self) -> None:
         """Begins nothing more; leases run out by themselves."""

@@ -17,6 +17,11 @@ def release_all(db: sa.Connection, now: datetime) -> None:
         _release(db, table, table.c.owner.is_not(None), now)
 
 
+def anybody_works(db: sa.Connection) -> bool:
+    """Whether a worker lives. PostgreSQL only."""
+    return db.scalar(sa.select(sa.exists().where(workers.c.beat_at > NOW - SILENCE))) is True
+
+
 def release_silent(db: sa.Connection, now: datetime) -> int:
     """Rows leased to workers that have fallen silent are due now; how many. PostgreSQL only."""
     living = sa.select(workers.c.id).where(workers.c.beat_at > NOW - SILENCE)

@@ -69,6 +69,15 @@ def create_app(services: Services, settings: Settings, *, worker: Worker | None 
     return app
 
 
+def health_app(services: Services, worker: Worker) -> FastAPI:
+    """How a worker without doors is, for probes: `/healthz` and `/readyz`, nothing else."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.services, app.state.worker = services, worker
+    app.include_router(health.router)
+    problems.install(app, lambda *_: None)
+    return app
+
+
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield

@@ -15,7 +15,7 @@ import pipemend
 from pipemend.core.commands import Switch
 from pipemend.flows import commands
 from pipemend.flows.services import Services
-from pipemend.store import alerts, deliveries, events, feeds, reports, switches
+from pipemend.store import alerts, deliveries, events, feeds, leases, reports, switches
 from pipemend.web import asked, schemas, shapes
 from pipemend.web.auth import Admin, Operator, Served, Viewer
 from pipemend.web.webhooks import Doors
@@ -70,11 +70,11 @@ def automation_in(db: sa.Connection, services: Services) -> schemas.Automation:
 async def system(request: Request, services: Served, _: Viewer) -> schemas.System:
     """How the parts are: feeds, notifiers, and messages that a notifier refused for good."""
     worker: Worker | None = request.app.state.worker
-    found = await services.database.read(partial(state_of, services=services))
+    found = await services.database.read(partial(state_of, services=services, worker=worker))
     return schemas.System(
         version=pipemend.__version__,
         at=services.clock.now(),
-        worker=worker.healthy() if worker else None,
+        worker=found.worker,
         automation=await automation_of(services),
         reruns_in_flight=found.running,
         feeds=found.feeds,
@@ -85,20 +85,29 @@ async def system(request: Request, services: Served, _: Viewer) -> schemas.Syste
 
 @dataclass(frozen=True, slots=True)
 class State:
+    worker: str | None
     running: int
     feeds: list[schemas.FeedOut]
     notifiers: list[schemas.NotifierOut]
     parked: list[schemas.ParkedOut]
 
 
-def state_of(db: sa.Connection, services: Services) -> State:
+def state_of(db: sa.Connection, services: Services, worker: Worker | None) -> State:
     names = {(r.platform, r.id): r.name for r in services.connections}
     return State(
+        worker=worker.healthy() if worker else _elsewhere(db, services),
         running=reports.running(db),
         feeds=[_feed(row, names.get((row.platform, row.resource), "")) for row in feeds.all_of(db)],
         notifiers=_notifiers(sorted(services.notifiers), events.untold(db)),
         parked=[schemas.ParkedOut(**shapes.row_of(schemas.ParkedOut, row)) for row in events.parked(db)],
     )
+
+
+def _elsewhere(db: sa.Connection, services: Services) -> str | None:
+    """How the workers of other processes are."""
+    if not services.database.several or leases.anybody_works(db):
+        return None
+    return "no worker is alive: start one with 'pipemend worker'"
 
 
 def _feed(row: Any, name: str) -> schemas.FeedOut:

@@ -26,14 +26,14 @@ async def system(request: Request, services: Served, user: Viewer) -> Response:
     worker: Worker | None = request.app.state.worker
 
     def ask(db: sa.Connection) -> Response:
-        frame = frame_in(db, services, user)
+        frame, state = frame_in(db, services, user), state_of(db, services, worker)
         admin = user.may("admin")
         return show(
             request,
             "system.html",
             frame,
-            state=state_of(db, services),
-            worker=worker.healthy() if worker else None,
+            state=state,
+            worker=state.worker,
             version=pipemend.__version__,
             deliveries=_deliveries(db) if admin else [],
             held=alerts.held(db) if admin else [],

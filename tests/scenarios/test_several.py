@@ -1,0 +1,70 @@
+"""Several processes on one PostgreSQL: doors alone, workers beside them, and what happens when one of them goes."""
+
+import time
+from datetime import datetime
+
+import httpx
+import pytest
+
+from tests.scenarios.installation import Installation
+from tests.scenarios.test_start import serve
+
+
+def test_doors_and_two_workers_heal_together(on_postgres: Installation) -> None:
+    on_postgres.starts("--no-worker")
+    assert "no worker is alive" in on_postgres.get("/api/system")["worker"]
+    first, second = on_postgres.begins_to_work("first"), on_postgres.begins_to_work("second")  # both make tables
+    on_postgres.until(lambda: "Pipemend works" in first.said() and "Pipemend works" in second.said(), "both work")
+    assert on_postgres.get("/api/system")["worker"] is None
+
+    for n in range(4):
+        on_postgres.breaks(f"heals-{n}", outcomes=["GatewayTimeout", "Succeeded"], alert="log_v2")
+    on_postgres.breaks("never-heals", outcomes=["GatewayTimeout"], alert="log_v2")
+    for n in range(4):
+        on_postgres.until_ticket(f"heals-{n}", "it is healed", status="acknowledged", ack_user="AI_AUTO_HEAL")
+        assert len(on_postgres.reruns(f"heals-{n}")) == 1
+    on_postgres.until_ticket("never-heals", "people are told", remediation_status="max_retries_exceeded")
+    assert len(on_postgres.reruns("never-heals")) == 3
+
+    assert first.leaves() < 10
+    assert second.leaves() < 10
+    assert "Traceback" not in first.said() + second.said()
+
+
+def test_an_alert_at_doors_alone_wakes_a_worker_at_once(on_postgres: Installation) -> None:
+    on_postgres.environment["WATCH_INTERVAL_SECONDS"] = "30"  # the feed is not what finds it
+    on_postgres.starts("--no-worker")
+    on_postgres.works("worker")
+
+    for n in range(5):
+        on_postgres.breaks(f"load-{n}", outcomes=["GatewayTimeout", "Succeeded"], alert="log_v2")
+        on_postgres.until_ticket(f"load-{n}", "it has its ticket")
+        time.sleep(0.13)  # not in step with the looks of the worker
+
+    alerts = on_postgres.twin.get("/twin/alerts").json()["alerts"]
+    posted = [alert["tries"][0]["at"] for alert in alerts]
+    opened = [ticket["timestamp"] for ticket in on_postgres.get("/api/tickets")["tickets"]]
+    waits = [
+        (datetime.fromisoformat(ticket) - datetime.fromisoformat(alert)).total_seconds()
+        for ticket, alert in zip(sorted(opened), sorted(posted), strict=True)
+    ]
+    assert sorted(waits)[2] < 0.35, waits  # without the bell it is half a second, give or take
+
+
+def test_a_worker_tells_how_it_is(on_postgres: Installation) -> None:
+    on_postgres.works("worker", "--health-port", str(on_postgres.port))
+
+    assert on_postgres.ready()
+    with httpx.Client(base_url=on_postgres.server.base_url, trust_env=False) as anybody:
+        assert anybody.get("/healthz").json() == {"status": "ok"}
+        assert anybody.get("/api/tickets").status_code == 404
+
+
+@pytest.mark.parametrize("words", [["serve", "--no-worker"], ["worker"]], ids=" ".join)
+def test_a_file_belongs_to_one_process(tmp_path, words: list[str]) -> None:
+    done = serve(tmp_path, *words[1:], verb=words[0])
+
+    assert done.returncode == 1
+    (said,) = done.stderr.splitlines()
+    assert said.startswith("pipemend: DATABASE_URL")
+    assert "PostgreSQL" in said

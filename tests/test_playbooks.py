@@ -1,12 +1,16 @@
 """Playbooks: what is built in, what a user's own file changes, and how its mistakes are named."""
 
+from datetime import date, time
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from pipemend.cli.playbooks import check
 from pipemend.core.errors import SettingsError
+from pipemend.core.freeze import Window
 from pipemend.core.playbook import ACTIONS, Playbook
-from pipemend.playbooks import FIELDS, RULE_FIELDS, load
+from pipemend.playbooks import FIELDS, FREEZE_FIELDS, RULE_FIELDS, load
 
 # The plan's table: action, attempts, waits before each of them.
 PLAN = [
@@ -161,6 +165,21 @@ def test_the_first_pipeline_rule_that_fits_holds(own):
         ("[[pipeline]]\nmatch = '*'\nmax_retries = -1", "[[pipeline]] 1 max_retries"),
         ("[[pipeline]]\nmatch = '*'\nseverity = 'P1'", "[[pipeline]] 1 severity"),
         ("[[pipeline]]\nmatch = '*'\nteams = 'x'", "[[pipeline]] 1 teams"),
+        ("[[pipeline]]\nmatch = '*'\nmax_repairs_per_day = 0", "[[pipeline]] 1 max_repairs_per_day"),
+        ("[[pipeline]]\nmatch = '*'\nupstream = []", "[[pipeline]] 1 upstream"),
+        ("[[pipeline]]\nmatch = '*'\nfreeze = 'weekend'", "[[pipeline]] 1 freeze: must be a list"),
+        ("[[pipeline]]\nmatch = '*'\nfreeze = [{}]", "[[pipeline]] 1 freeze 1: would never end"),
+        ("[[pipeline]]\nmatch = '*'\nfreeze = [{days = ['fri']}, {days = ['Fri']}]", "[[pipeline]] 1 freeze 2 days"),
+        ("[[pipeline]]\nmatch = '*'\nfreeze = [{from = '25:00'}]", "[[pipeline]] 1 freeze 1 from"),
+        ("[[pipeline]]\nmatch = '*'\nfreeze = [{to = 18}]", "[[pipeline]] 1 freeze 1 to"),
+        ("[[pipeline]]\nmatch = '*'\nfreeze = [{until = '18:00'}]", "[[pipeline]] 1 freeze 1 until"),
+        ("[[freeze]]\ndays = []", "[[freeze]] 1 days"),
+        ("[[freeze]]\ndates = ['2026-12-24/2026-12-01']", "[[freeze]] 1 dates"),
+        ("[[freeze]]\ndates = [2026-12-24T08:00:00]", "[[freeze]] 1 dates"),
+        ("[[freeze]]\ndates = ['Christmas']", "[[freeze]] 1 dates"),
+        ("[[freeze]]\nfrom = '18:00'\nzone = 'Europe/Berlinn'", "[[freeze]] 1 zone: 'Europe/Berlinn' is no time zone"),
+        ("[[freeze]]\nfrom = '18:00'\nzone = '/etc/passwd'", "[[freeze]] 1 zone"),
+        ("freeze = 'always'", "[[freeze]]: must be a list"),
         ("[GatewayTimeout", "own.toml"),
     ],
 )
@@ -169,6 +188,41 @@ def test_a_mistake_is_refused_and_named(own, text, named):
         load(own(text), 3)
 
     assert named in str(refused.value)
+
+
+def test_a_rule_keeps_its_upstream_pipelines_its_days_budget_and_its_freeze_windows(own):
+    text = (
+        "[[freeze]]\ndates = [2026-12-24, '2026-12-27/2027-01-02']\n"
+        "[[pipeline]]\nmatch = '*'\nupstream = 'factory/raw'\nmax_repairs_per_day = 4\n"
+        "freeze = [{days = ['fri', 'sat'], from = '18:30', to = 06:00:00, zone = 'Europe/Berlin'}]"
+    )
+    books = load(own(text), 3)
+
+    rule = books.rule_for("factory", "load")
+
+    assert (rule.upstream, rule.max_repairs_per_day) == (("factory/raw",), 4)
+    assert rule.freeze == (
+        Window(days=frozenset({4, 5}), begins=time(18, 30), ends=time(6), zone=ZoneInfo("Europe/Berlin")),
+    )
+    christmas, new_year = date(2026, 12, 24), (date(2026, 12, 27), date(2027, 1, 2))
+    assert books.freeze == (Window(dates=((christmas, christmas), new_year), zone=ZoneInfo("UTC")),)
+
+
+def test_the_check_prints_every_rule_and_cuts_nothing(own, capsys):
+    text = (
+        "[[freeze]]\ndates = ['2026-12-27/2027-01-02']\n"
+        "[[pipeline]]\nmatch = 'factory/pay_*'\nrerun = 'ask'\ndeadline_seconds = 7200.5\nowner = 'robin'\n"
+        "freeze = [{days = ['fri', 'sat'], from = '18:30', zone = 'Europe/Berlin'}]"
+    )
+
+    check(own(text))
+
+    told = capsys.readouterr().out
+    assert "0 s, 30 s, 60 s, 120 s, 300 s" in told
+    assert "factory/pay_* │ ask" in told
+    assert "deadline_seconds 7200.5" in told
+    assert "freeze fri, sat from 18:30 to 24:00 Europe/Berlin" in told
+    assert "All pipelines are frozen 2026-12-27 to 2027-01-02 from 00:00 to 24:00 UTC" in told
 
 
 def test_all_mistakes_are_named_at_once(own):
@@ -200,5 +254,5 @@ def test_every_field_and_every_built_in_entry_is_in_the_page():
     page = PAGE.read_text()
     types = {error_type for error_type, _ in load(None, 3).entries}
 
-    assert [name for name in (*FIELDS, *RULE_FIELDS, *ACTIONS) if f"`{name}`" not in page] == []
+    assert [name for name in (*FIELDS, *RULE_FIELDS, *FREEZE_FIELDS, *ACTIONS) if f"`{name}`" not in page] == []
     assert [name for name in types if name not in page] == []

@@ -3,17 +3,22 @@
 import math
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
+from datetime import date, datetime, time
 from functools import partial
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from pipemend.core.errors import SettingsError
+from pipemend.core.freeze import Window
 from pipemend.core.playbook import ACTIONS, ERROR_TYPES, PipelineRule, Playbook, Playbooks
 from pipemend.core.rca import UNCLASSIFIED, Severity
 
 BUILT_IN = Path(__file__).with_name("playbooks.toml")
 PLATFORMS = ("data_factory", "databricks")
-MOST_RETRIES = 20
+MOST_RETRIES, MOST_A_DAY = 20, 1000
+RULES = ("pipeline", "freeze")  # tables that are no playbooks
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 # What is wrong with a value, or nothing.
 Check = Callable[[Any], str | None]
@@ -31,6 +36,7 @@ def load(file: Path | None, default_retries: int) -> Playbooks:
     return Playbooks(
         entries={(book.error_type, platform): book for platform, book in _books(tables, default_retries)},
         pipelines=tuple(_rule(table) for table in tables.get("pipeline", ())),
+        freeze=tuple(_window(table) for table in tables.get("freeze", ())),
     )
 
 
@@ -54,7 +60,7 @@ def _overlay(below: Table, above: Table) -> dict[str, Any]:
 
 def _books(tables: Table, default_retries: int) -> Iterator[tuple[str | None, Playbook]]:
     for error_type, entry in tables.items():
-        if error_type == "pipeline":
+        if error_type in RULES:
             continue
         own = {name: value for name, value in entry.items() if name not in PLATFORMS}
         if book := _book(error_type, own, default_retries):
@@ -75,13 +81,49 @@ def _book(error_type: str, fields: Table, default_retries: int) -> Playbook | No
 
 
 def _rule(table: Table) -> PipelineRule:
-    return PipelineRule(**table)
+    upstream = table.get("upstream", ())
+    lists = {
+        "upstream": (upstream,) if isinstance(upstream, str) else tuple(upstream),
+        "freeze": tuple(_window(window) for window in table.get("freeze", ())),
+    }
+    return PipelineRule(**{**table, **lists})
+
+
+def _window(table: Table) -> Window:
+    days, dates = table.get("days"), table.get("dates")
+    return Window(
+        days=None if days is None else frozenset(DAYS.index(day) for day in days),
+        dates=None if dates is None else tuple(_span(part) for part in dates),
+        begins=_clock(table.get("from", "00:00")),
+        ends=_clock(table.get("to", "24:00")),
+        zone=ZoneInfo(table.get("zone", "UTC")),
+    )
+
+
+def _span(text: Any) -> tuple[date, date]:
+    """From `2026-12-24`, or `2026-12-24/2027-01-02`. Raises ValueError or TypeError."""
+    if isinstance(text, date) and not isinstance(text, datetime):
+        return text, text
+    first, _, last = text.partition("/")
+    return date.fromisoformat(first), date.fromisoformat(last or first)
+
+
+def _clock(text: Any) -> time:
+    """From `18:30`; `24:00` is midnight. Raises ValueError or TypeError."""
+    if text == "24:00":
+        return time(0)
+    read = text if isinstance(text, time) else time.fromisoformat(text)
+    if read.tzinfo is not None:
+        raise ValueError
+    return read
 
 
 def _mistakes(tables: Table) -> Iterator[str]:
     for name, entry in tables.items():
         if name == "pipeline":
             yield from _rule_mistakes(entry)
+        elif name == "freeze":
+            yield from _window_mistakes("[[freeze]]", entry)
         elif name not in ERROR_TYPES or name == UNCLASSIFIED:
             # A misspelt error type would never match, silently.
             yield f"[{name}]: no error type that can be diagnosed"
@@ -115,6 +157,17 @@ def _rule_mistakes(rules: Any) -> Iterator[str]:
         if "match" not in rule:
             yield f"{place} match: is missing"
         yield from _field_mistakes(place, rule, RULE_FIELDS)
+        yield from _window_mistakes(f"{place} freeze", rule.get("freeze", []))
+
+
+def _window_mistakes(place: str, windows: Any) -> Iterator[str]:
+    if not isinstance(windows, list) or not all(isinstance(window, dict) for window in windows):
+        yield f"{place}: must be a list of tables"
+        return
+    for number, window in enumerate(windows, 1):
+        yield from _field_mistakes(f"{place} {number}", window, FREEZE_FIELDS)
+        if not {"days", "dates", "from", "to"} & window.keys():
+            yield f"{place} {number}: would never end; name days, dates, from or to"
 
 
 def _field_mistakes(place: str, fields: Table, known: Mapping[str, Check]) -> Iterator[str]:
@@ -137,9 +190,44 @@ def _yes_or_no(value: Any) -> str | None:
     return None if isinstance(value, bool) else "must be true or false"
 
 
-def _count(least: int, value: Any) -> str | None:
-    fits = isinstance(value, int) and not isinstance(value, bool) and least <= value <= MOST_RETRIES
-    return None if fits else f"must be a whole number from {least} to {MOST_RETRIES}"
+def _texts(value: Any) -> str | None:
+    some = [value] if isinstance(value, str) else value
+    good = isinstance(some, list) and some and not any(_text(one) for one in some)
+    return None if good else "must be a text or a list of texts"
+
+
+def _days(value: Any) -> str | None:
+    good = isinstance(value, list) and value and all(day in DAYS for day in value)
+    return None if good else f"must be a list of {', '.join(DAYS)}"
+
+
+def _dates(value: Any) -> str | None:
+    try:
+        good = isinstance(value, list) and value and all(first <= last for first, last in map(_span, value))
+    except (ValueError, TypeError, AttributeError):
+        good = False
+    return None if good else "must be a list of dates like 2026-12-24, or spans like '2026-12-24/2027-01-02'"
+
+
+def _time(value: Any) -> str | None:
+    try:
+        _clock(value)
+    except (ValueError, TypeError):
+        return "must be a time like '18:30'"
+    return None
+
+
+def _zone(value: Any) -> str | None:
+    try:
+        ZoneInfo(value)
+    except (ValueError, TypeError, AttributeError, OSError, KeyError):  # KeyError: there is no such zone
+        return f"{value!r} is no time zone known here, as 'Europe/Berlin' is"
+    return None
+
+
+def _count(least: int, value: Any, most: int = MOST_RETRIES) -> str | None:
+    fits = isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+    return None if fits else f"must be a whole number from {least} to {most}"
 
 
 def _seconds(value: Any) -> str | None:
@@ -170,10 +258,20 @@ FIELDS: Mapping[str, Check] = {
 RULE_FIELDS: Mapping[str, Check] = {
     "match": _text,
     "rerun": partial(_one_of, ("auto", "ask", "never")),
+    "upstream": _texts,
+    "freeze": lambda value: None,  # a list of tables, whose fields are checked one by one
     "max_retries": partial(_count, 0),
+    "max_repairs_per_day": partial(_count, 1, most=MOST_A_DAY),
     "deadline_seconds": _some_seconds,
     "severity": partial(_one_of, tuple(level.value for level in Severity)),
     "team": _text,
     "owner": _text,
     "cost_center": _text,
+}
+FREEZE_FIELDS: Mapping[str, Check] = {
+    "days": _days,
+    "dates": _dates,
+    "from": _time,
+    "to": _time,
+    "zone": _zone,
 }

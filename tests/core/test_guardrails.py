@@ -1,11 +1,14 @@
 """What may stop a repair, each in a sentence, and the decision that follows."""
 
-from datetime import timedelta
+from datetime import time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from pipemend.core.guardrails import GUARDRAILS, Situation, Standing, judge
+from pipemend.core.freeze import Window
+from pipemend.core.guardrails import GUARDRAILS, judge
 from pipemend.core.playbook import PipelineRule, Playbook
+from pipemend.core.situation import Pause, Situation, Standing
 from tests.fakes.clock import START
 
 BOOK = Playbook(error_type="GatewayTimeout", action="retry_pipeline")
@@ -93,6 +96,52 @@ def test_it_puts_the_decision_off_and_says_when_to_look_again(changes: dict[str,
     assert not decision.never
     assert decision.until == START + timedelta(seconds=30)
     assert decision.why == reason
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason", "wait"),
+    [
+        (
+            {"paused": Pause(by="rosa", reason="new schema", until=START + timedelta(hours=3))},
+            "this pipeline is paused by rosa until 2026-11-24 06:00 UTC: new schema",
+            timedelta(hours=3),
+        ),
+        (
+            {"paused": Pause(by="rosa", reason="", until=None)},
+            "this pipeline is paused by rosa",
+            timedelta(hours=1),
+        ),
+        (
+            {"freeze": (Window(ends=time(6), zone=ZoneInfo("Europe/Berlin")),)},
+            "all pipelines are frozen until 2026-11-24 06:00 Europe/Berlin",
+            timedelta(hours=2),
+        ),
+        (
+            {"pipeline": PipelineRule(match="adf/*", freeze=(Window(ends=time(6), zone=ZoneInfo("UTC")),))},
+            "this pipeline is frozen until 2026-11-24 06:00 UTC (rule 'adf/*')",
+            timedelta(hours=3),
+        ),
+        (
+            {
+                "pipeline": PipelineRule(match="adf/*", max_repairs_per_day=2),
+                "started_today": tuple(START - timedelta(hours=hours) for hours in (1, 9, 20)),
+            },
+            "3 repairs of this pipeline started within 24 hours, at most 2 (rule 'adf/*')",
+            timedelta(hours=15),
+        ),
+    ],
+)
+def test_it_holds_a_start_back_until_a_known_time(changes: dict[str, object], reason: str, wait: timedelta) -> None:
+    decision = judge(situation(**changes))
+    assert decision.until == START + wait
+    assert decision.why == reason
+
+
+def test_a_person_may_go_beyond_the_days_repairs_and_not_into_a_freeze_or_a_pause() -> None:
+    rule = PipelineRule(match="*", max_repairs_per_day=1)
+    assert judge(situation(by_person=True, pipeline=rule, started_today=(START,))).allowed
+    assert judge(situation(by_person=True, freeze=(Window(ends=time(6), zone=ZoneInfo("UTC")),))).until
+    assert judge(situation(by_person=True, paused=Pause(by="rosa", reason="", until=None))).until
 
 
 def test_all_are_asked_and_what_is_for_good_speaks_alone() -> None:

@@ -15,9 +15,10 @@ from pipemend.core.events import (
     StatusChanged,
     TicketOpened,
 )
-from pipemend.core.guardrails import Situation, judge
+from pipemend.core.guardrails import judge
 from pipemend.core.playbook import Playbook
 from pipemend.core.ports import News
+from pipemend.core.situation import Situation
 from pipemend.core.ticket import AI_EMPID, AI_USER, RemediationStatus, Status, Ticket
 
 NOW = datetime(2026, 11, 23, 10, 15, tzinfo=UTC)

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from pipemend.core.clock import stamp
-from pipemend.core.guardrails import Objection, Situation, judge
+from pipemend.core.guardrails import judge
+from pipemend.core.situation import Objection, Situation
 from pipemend.core.ticket import AI_USER, Approval, RemediationStatus, Status
 from pipemend.flows.services import Policy
 from pipemend.store import tickets

@@ -4,77 +4,14 @@ A guardrail returns its objection in words a person can read, for good or until 
 has nothing against it is its docstring. Both reach the ticket, Slack, Jira and the audit trail word for word.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
 from pipemend.core.clock import stamp
-from pipemend.core.playbook import DEFAULT_RULE, PipelineRule, Playbook
-
-LOOK_AGAIN = timedelta(seconds=30)
-
-
-class Standing(StrEnum):
-    """How the failed work stands now, by the latest run of its group or trigger window."""
-
-    FAILED = "failed"
-    RERUN_RUNS = "rerun_runs"
-    OURS_RUNS = "ours_runs"
-    RECOVERED = "recovered"
-    TAKEN_OVER = "taken_over"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Situation:
-    """All that is known when a repair is judged."""
-
-    now: datetime
-    enabled: bool
-    held: str | None = None  # the red button's reason, when pressed
-    connection_known: bool = True
-    resource: str = ""
-    run_known: bool = True
-    root_known: bool = True
-    failed_at: datetime | None = None
-    max_age: timedelta = timedelta(hours=6)
-    error_type: str = ""
-    auto_heal_possible: bool = False
-    analyzer_says: str = ""
-    playbook: Playbook | None = None
-    pipeline: PipelineRule = DEFAULT_RULE
-    root_ended: bool = True
-    hands_off: str | None = None  # why automation has stepped back
-    remedy_known: bool = True
-    standing: Standing = Standing.FAILED
-    unreachable: str | None = None  # why the platform could not be asked how the work stands
-    other_repair: str | None = None  # the ticket whose repair of this pipeline is under way
-    attempts: int = 0
-    granted: int = 0
-    by_person: bool = False  # the next attempt is one that a person granted
-
-    @property
-    def limit(self) -> int:
-        """How many attempts this ticket may have, granted ones included."""
-        return limit(self.playbook, self.pipeline, self.granted)
-
-
-@dataclass(frozen=True, slots=True)
-class Objection:
-    """Why not. `until` set: not yet, look again then; else for good."""
-
-    reason: str
-    until: datetime | None = None
-
-
-Guardrail = Callable[[Situation], Objection | None]
-
-
-def limit(playbook: Playbook | None, rule: PipelineRule, granted: int) -> int:
-    """Attempts allowed: the pipeline's own number where it has one, else the playbook's, and what people granted."""
-    own = rule.max_retries
-    return (own if own is not None else playbook.max_retries if playbook else 0) + granted
+from pipemend.core.limits import not_frozen, not_paused, within_the_day
+from pipemend.core.situation import LOOK_AGAIN, Guardrail, Objection, Situation, Standing
 
 
 def switched_on(s: Situation) -> Objection | None:
@@ -200,10 +137,13 @@ GUARDRAILS: Sequence[Guardrail] = (
     has_playbook,
     analyzer_agrees,
     pipeline_allows,
+    not_paused,
     root_ended,
     nobody_took_over,
     still_failed,
     no_other_repair,
+    within_the_day,
+    not_frozen,
     attempts_left,
     needs_nobody,
 )

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
+from pipemend.core.freeze import Window
 from pipemend.core.rca import UNCLASSIFIED, Diagnosis, Remediable
 
 # What a machine can do about a failure. An analyzer's `none` means: nothing.
@@ -107,11 +108,17 @@ class Playbook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PipelineRule:
-    """What may be done to the pipelines whose `factory/name` fits `match`: `auto`, `ask` or `never`."""
+    """What may be done to the pipelines whose `factory/name` fits `match`: `auto`, `ask` or `never`.
+
+    `upstream`: the `factory/name` of those whose output they read. `max_repairs_per_day` is for each pipeline alone.
+    """
 
     match: str = "*"
     rerun: str = "auto"
+    upstream: tuple[str, ...] = ()
+    freeze: tuple[Window, ...] = ()
     max_retries: int | None = None
+    max_repairs_per_day: int | None = None
     deadline_seconds: float | None = None
     severity: str | None = None
     team: str | None = None
@@ -124,10 +131,14 @@ DEFAULT_RULE = PipelineRule()
 
 @dataclass(frozen=True, slots=True)
 class Playbooks:
-    """All playbooks, by error type and platform (None: any), and the rules for single pipelines, first match first."""
+    """All playbooks, by error type and platform (None: any), and the rules for single pipelines, first match first.
+
+    `freeze` holds for every pipeline, beside its own windows.
+    """
 
     entries: Mapping[tuple[str, str | None], Playbook] = field(default_factory=dict)
     pipelines: tuple[PipelineRule, ...] = ()
+    freeze: tuple[Window, ...] = ()
 
     def find(self, error_type: str | None, platform: str) -> Playbook | None:
         if error_type is None:

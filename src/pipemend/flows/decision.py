@@ -10,10 +10,11 @@ import sqlalchemy as sa
 from pipemend.core.attempt import LIVE, Attempt, AttemptStatus
 from pipemend.core.clock import stamp
 from pipemend.core.events import AttemptChanged, Event, RetryScheduled
-from pipemend.core.guardrails import Decision, Situation, Standing, judge
-from pipemend.core.playbook import Playbook, auto_heal_possible
+from pipemend.core.guardrails import Decision, judge
+from pipemend.core.playbook import PipelineRule, Playbook, auto_heal_possible
 from pipemend.core.ports import Platform
 from pipemend.core.rca import UNCLASSIFIED, Diagnosis, Remediable
+from pipemend.core.situation import Situation, Standing
 from pipemend.core.ticket import AI_USER, RemediationStatus, Ticket
 from pipemend.flows import endings
 from pipemend.flows.services import Services
@@ -71,12 +72,14 @@ def situation(
     tried = [a for a in made if a.status is not AttemptStatus.CANCELLED]
     by_person = ticket.granted > sum(a.by != AI_USER for a in made)  # one that was stopped is used up too
     book = s.playbooks.find(grounds.error_type, ticket.platform)
+    rule = s.playbooks.rule_for(ticket.display_resource, ticket.pipeline)
     if by_person and platform is not None and (book is None or book.action not in platform.remedies):
         book = _plain_rerun(grounds.error_type, platform)
     return Situation(
         now=now,
         enabled=s.policy.enabled,
         held=switches.held(db),
+        freeze=s.playbooks.freeze,
         connection_known=ticket.connection is not None,
         resource=ticket.display_resource or ticket.resource,
         run_known=not ticket.rca.get("run_unknown"),
@@ -87,7 +90,8 @@ def situation(
         auto_heal_possible=grounds.possible,
         analyzer_says=grounds.says,
         playbook=book,
-        pipeline=s.playbooks.rule_for(ticket.display_resource, ticket.pipeline),
+        pipeline=rule,
+        started_today=_started_today(db, ticket, rule, now),
         root_ended=ticket.run_ended_at is not None or bool(ticket.rca.get("run_unknown")),
         hands_off=ticket.hands_off,
         remedy_known=book is None or platform is None or book.action in platform.remedies,
@@ -98,6 +102,13 @@ def situation(
         granted=sum(a.by != AI_USER for a in tried) + by_person,
         by_person=by_person,
     )
+
+
+def _started_today(db: sa.Connection, ticket: Ticket, rule: PipelineRule, now: datetime) -> tuple[datetime, ...]:
+    """When reruns of the pipeline were started, where a rule counts them."""
+    if rule.max_repairs_per_day is None:
+        return ()
+    return attempts.started_of(db, ticket.platform, ticket.resource, ticket.pipeline, now - timedelta(days=1))
 
 
 def _plain_rerun(error_type: str, platform: Platform) -> Playbook | None:

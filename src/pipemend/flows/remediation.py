@@ -14,11 +14,12 @@ from pipemend.core.attempt import Attempt, AttemptStatus, Declined, Progress, Ru
 from pipemend.core.clock import stamp
 from pipemend.core.errors import NoAnswer, OutsideError, Overtaken, Unreadable
 from pipemend.core.events import AttemptChanged, RemediationStarted
-from pipemend.core.guardrails import Standing, judge
+from pipemend.core.guardrails import judge
 from pipemend.core.playbook import PipelineRule, Playbook
 from pipemend.core.ports import Platform
 from pipemend.core.rca import History
 from pipemend.core.run import Rerun, Run, RunRef, RunStatus
+from pipemend.core.situation import Standing
 from pipemend.core.ticket import AI_USER, RECOVERED_USER, RemediationStatus, Ticket
 from pipemend.engine import flow, step
 from pipemend.flows import endings

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from pipemend.flows import announcements, bell, due, feed, heartbeat, intake, reconsider, upkeep
 from pipemend.flows.services import Services
+from pipemend.store import switches
 
 log = logging.getLogger(__name__)
 Work = Callable[[Services], Awaitable[object]]
@@ -24,6 +25,7 @@ class Worker:
 
     async def start(self) -> None:
         await feed.begin(self.s)
+        await self._look_again()
         kinds: dict[str, tuple[Work, float]] = {
             "intake": (intake.take_due, self.tick),
             "tickets": (reconsider.take_due, self.tick),
@@ -49,6 +51,11 @@ class Worker:
         now = time.monotonic()
         slow = [name for name, at in self.seen.items() if now - at > SILENCE]
         return f"standing still: {', '.join(slow)}" if slow else None
+
+    async def _look_again(self) -> None:
+        """Playbooks and settings may have changed: what was put off until some day is judged by them now."""
+        now = self.s.clock.now()
+        await self.s.database.write(lambda db: switches.look_again(db, now))
 
     async def _look_after(self, s: Services) -> None:
         await upkeep.look_after(s)

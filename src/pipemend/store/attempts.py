@@ -114,10 +114,26 @@ def in_flight(db: sa.Connection) -> int:
 def started_since(db: sa.Connection, moment: datetime) -> int:
     """Attempts whose call was made after `moment`, those being started included."""
     held = sa.and_(attempts.c.status == AttemptStatus.WAITING, attempts.c.due_at.is_(None))
-    made = sa.and_(
-        attempts.c.started_at > moment, attempts.c.status.not_in([AttemptStatus.WAITING, AttemptStatus.CANCELLED])
-    )
+    made = sa.and_(attempts.c.started_at > moment, attempts.c.via.is_not(None))  # `via` is set when it starts
     return db.scalar(sa.select(sa.func.count()).where(sa.or_(made, held))) or 0
+
+
+def started_of(
+    db: sa.Connection, platform: str, resource: str, pipeline: str, moment: datetime
+) -> tuple[datetime, ...]:
+    """When calls for this pipeline were made after `moment`."""
+    wish = (
+        sa.select(attempts.c.started_at)
+        .join_from(attempts, tickets, attempts.c.ticket_id == tickets.c.id)
+        .where(
+            tickets.c.platform == platform,
+            tickets.c.resource == resource,
+            tickets.c.pipeline == pipeline,
+            attempts.c.started_at > moment,
+            attempts.c.via.is_not(None),
+        )
+    )
+    return tuple(db.scalars(wish))
 
 
 def one_by_one(db: sa.Connection, name: str) -> None:

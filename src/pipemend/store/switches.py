@@ -30,7 +30,7 @@ def press(db: sa.Connection, *, enabled: bool, reason: str, by: str, at: datetim
 
 
 def look_again(db: sa.Connection, now: datetime) -> None:
-    """The button is released: what waits is looked at now."""
+    """What was put off is looked at now: the button is released, or rules may have changed."""
     waiting = sa.and_(tickets.c.due_at > now, tickets.c.status != "acknowledged")
     db.execute(tickets.update().where(waiting).values(due_at=now))
     held = sa.and_(attempts.c.status == "waiting", attempts.c.due_at > now, attempts.c.revision > 0)

@@ -1,0 +1,84 @@
+"""What is known when a repair is judged, and the form of an objection."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from pipemend.core.freeze import Window
+from pipemend.core.playbook import DEFAULT_RULE, PipelineRule, Playbook
+
+LOOK_AGAIN = timedelta(seconds=30)
+
+
+class Standing(StrEnum):
+    """How the failed work stands now, by the latest run of its group or trigger window."""
+
+    FAILED = "failed"
+    RERUN_RUNS = "rerun_runs"
+    OURS_RUNS = "ours_runs"
+    RECOVERED = "recovered"
+    TAKEN_OVER = "taken_over"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """A person has paused one pipeline; `until` None: until somebody resumes it."""
+
+    by: str
+    reason: str
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """All that is known when a repair is judged."""
+
+    now: datetime
+    enabled: bool
+    held: str | None = None  # the red button's reason, when pressed
+    freeze: tuple[Window, ...] = ()  # windows that hold for every pipeline
+    paused: Pause | None = None
+    started_today: tuple[datetime, ...] = ()  # when reruns of this pipeline were started, within a day
+    connection_known: bool = True
+    resource: str = ""
+    run_known: bool = True
+    root_known: bool = True
+    failed_at: datetime | None = None
+    max_age: timedelta = timedelta(hours=6)
+    error_type: str = ""
+    auto_heal_possible: bool = False
+    analyzer_says: str = ""
+    playbook: Playbook | None = None
+    pipeline: PipelineRule = DEFAULT_RULE
+    root_ended: bool = True
+    hands_off: str | None = None  # why automation has stepped back
+    remedy_known: bool = True
+    standing: Standing = Standing.FAILED
+    unreachable: str | None = None  # why the platform could not be asked how the work stands
+    other_repair: str | None = None  # the ticket whose repair of this pipeline is under way
+    attempts: int = 0
+    granted: int = 0
+    by_person: bool = False  # the next attempt is one that a person granted
+
+    @property
+    def limit(self) -> int:
+        """How many attempts this ticket may have, granted ones included."""
+        return limit(self.playbook, self.pipeline, self.granted)
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """Why not. `until` set: not yet, look again then; else for good."""
+
+    reason: str
+    until: datetime | None = None
+
+
+Guardrail = Callable[[Situation], Objection | None]
+
+
+def limit(playbook: Playbook | None, rule: PipelineRule, granted: int) -> int:
+    """Attempts allowed: the pipeline's own number where it has one, else the playbook's, and what people granted."""
+    own = rule.max_retries
+    return (own if own is not None else playbook.max_retries if playbook else 0) + granted

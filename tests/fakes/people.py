@@ -51,4 +51,5 @@ class CodeAnalyzer:
             recommendations=("Look at the source.",),
             confidence=0.95,
             sure=code in KNOWN,
+            fingerprint=code,
         )

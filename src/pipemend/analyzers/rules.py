@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pipemend.analyzers import sentences
 from pipemend.analyzers.catalogue import SURE, Verdict, catalogue
 from pipemend.analyzers.evidence import Evidence, read
+from pipemend.analyzers.fingerprint import fingerprint
 from pipemend.analyzers.signs import Match, matches
 from pipemend.core.rca import UNCLASSIFIED, Diagnosis, Failure, Fault, History, Remediable
 
@@ -111,7 +112,7 @@ CONFIDENCE = {"code": 0.0, "number": 0.02, "status": -0.02, "words": 0.0}
 
 def _diagnosis(platform: str, evidence: Evidence, found: Sequence[Match], activity: str) -> Diagnosis:
     if not found or found[0].entry.verdict.error_type == UNCLASSIFIED:
-        return _unclassified(evidence, activity)
+        return _unclassified(platform, evidence, activity)
     chosen = _decide(found, evidence)
     verdict = chosen.entry.verdict
     addressed = verdict.remediable is not Remediable.NO and ADDRESSES_US.search(evidence.low) is not None
@@ -129,6 +130,7 @@ def _diagnosis(platform: str, evidence: Evidence, found: Sequence[Match], activi
         affected_entity=sentences.entity(evidence.plain[evidence.start :], *_inside(evidence, chosen)),
         confidence=_confidence(chosen, bool(rivals)),
         sure=chosen.weight >= SURE and not addressed,
+        fingerprint=fingerprint(platform, verdict.error_type, evidence),
         details={
             "entry": chosen.entry.id,
             "sign": chosen.sign,
@@ -142,7 +144,7 @@ def _diagnosis(platform: str, evidence: Evidence, found: Sequence[Match], activi
     )
 
 
-def _unclassified(evidence: Evidence, activity: str) -> Diagnosis:
+def _unclassified(platform: str, evidence: Evidence, activity: str) -> Diagnosis:
     verdict = catalogue().verdicts[UNCLASSIFIED]
     text = evidence.plain[evidence.start :]
     quote = sentences.quote(text, 0, min(len(text), sentences.LONGEST_QUOTE))
@@ -154,6 +156,7 @@ def _unclassified(evidence: Evidence, activity: str) -> Diagnosis:
         recommendations=_advice(verdict),
         confidence=0.3,
         sure=False,
+        fingerprint=fingerprint(platform, UNCLASSIFIED, evidence),
         details={"entry": None, "quote": quote, "action": "none", "transient": verdict.transient},
     )
 

@@ -52,6 +52,26 @@ class Failure:
         return self.faults[0] if self.faults else Fault(message=self.message)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recurrence:
+    """Earlier tickets with the same fingerprint, how many repairs of them have ended, and how many of those well."""
+
+    seen: int = 0
+    tried: int = 0
+    healed: int = 0
+    median_minutes: float | None = None
+    tickets: tuple[str, ...] = ()  # the youngest few
+
+    @property
+    def sentence(self) -> str:
+        """For people; empty when it is new."""
+        if not self.seen:
+            return ""
+        seen = f"Seen {self.seen} time{'s' if self.seen > 1 else ''} before"
+        took = f", median {self.median_minutes:g} min" if self.median_minutes is not None else ""
+        return f"{seen}; a rerun helped in {self.healed} of {self.tried}{took}." if self.tried else f"{seen}."
+
+
 @dataclass(frozen=True, slots=True)
 class History:
     """What is known of earlier tries and of similar tickets; an analyzer may use it."""
@@ -72,6 +92,7 @@ class Diagnosis:
     confidence: float = 0.5
     sure: bool = True
     by: str = "rules"
+    fingerprint: str = ""  # the same for the same failure with other ids, times, paths and numbers
     details: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -67,6 +67,7 @@ class Ticket:
     severity: str = "Medium"
     priority: str = "P3"
     affected_entity: str | None = None
+    fingerprint: str | None = None
     auto_heal_possible: bool = False
     decision: Mapping[str, Any] = field(default_factory=dict)
     status: Status = Status.OPEN

@@ -92,7 +92,7 @@ def _root_ended(db: sa.Connection, s: Services, ticket_id: str, found: Found, op
     if root.status is RunStatus.SUCCEEDED:
         endings.closed_without_us(db, s, ticket, PIPELINE_USER, "the outermost run has succeeded after all", now)
         return
-    changes = {} if opening is None else explained_by(s, opening)
+    changes = {} if opening is None else explained_by(db, s, opening, ticket.timestamp)
     if root.status is RunStatus.CANCELLED:
         changes["hands_off"] = "the outermost run was cancelled"
     ticket = tickets.move(

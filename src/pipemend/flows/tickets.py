@@ -1,6 +1,6 @@
 """Opening a ticket: one per failed root run, with its diagnosis and its first decision, in one unit."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -8,13 +8,13 @@ import sqlalchemy as sa
 
 from pipemend.core.events import TicketOpened
 from pipemend.core.playbook import auto_heal_possible
-from pipemend.core.rca import UNCLASSIFIED, Diagnosis, Failure, History, Remediable, Severity
+from pipemend.core.rca import UNCLASSIFIED, Diagnosis, Failure, History, Recurrence, Remediable, Severity
 from pipemend.core.run import Resource, Run, RunRef, RunStatus
 from pipemend.core.scrub import scrub
 from pipemend.core.ticket import AI_USER, Ticket, ticket_id
 from pipemend.flows.decision import Grounds, decide, says
 from pipemend.flows.services import Services
-from pipemend.store import audit, events, tickets
+from pipemend.store import audit, events, recurrence, tickets
 
 MESSAGE = 4000  # characters of an error text that a ticket shows
 
@@ -43,7 +43,7 @@ async def diagnosed(s: Services, failure: Failure) -> Diagnosis:
 
 def open_ticket(db: sa.Connection, s: Services, opening: Opening, now: datetime) -> str:
     """Opens the ticket, or finds the one that somebody opened for this root a moment ago; its id."""
-    ticket = _new(s, opening, now)
+    ticket = _new(db, s, opening, now)
     if not tickets.insert(db, ticket):
         found = tickets.by_root(db, opening.ref)
         return found.id if found else ticket.id
@@ -59,7 +59,7 @@ def open_ticket(db: sa.Connection, s: Services, opening: Opening, now: datetime)
     return ticket.id
 
 
-def _new(s: Services, opening: Opening, now: datetime) -> Ticket:
+def _new(db: sa.Connection, s: Services, opening: Opening, now: datetime) -> Ticket:
     ref, run, resource = opening.ref, opening.run, opening.resource
     name = resource.name if resource else ref.resource.rsplit("/", 1)[-1]
     rule = s.playbooks.rule_for(name, opening.pipeline)
@@ -85,11 +85,13 @@ def _new(s: Services, opening: Opening, now: datetime) -> Ticket:
         finops_owner=rule.owner or owner,
         finops_cost_center=rule.cost_center or cost_center,
         hands_off=opening.hands_off,
-        **explained_by(s, opening, rule.severity),
+        **explained_by(db, s, opening, now, rule.severity),
     )
 
 
-def explained_by(s: Services, opening: Opening, severity: str | None = None) -> dict[str, Any]:
+def explained_by(
+    db: sa.Connection, s: Services, opening: Opening, at: datetime, severity: str | None = None
+) -> dict[str, Any]:
     """The columns that a diagnosis fills."""
     failure, platform = opening.failure, opening.ref.platform
     diagnosis = opening.diagnosis or NOTHING
@@ -102,19 +104,21 @@ def explained_by(s: Services, opening: Opening, severity: str | None = None) -> 
         "error_code": fault.code or None,
         "error_message": scrub(fault.message or failure.message)[:MESSAGE] or None,
         "rca_result": scrub(diagnosis.root_cause),
-        "rca": _whole(opening, diagnosis),
+        "rca": _whole(opening, diagnosis, recurrence.before(db, diagnosis.fingerprint, at)),
         "recommendations": diagnosis.recommendations,
         "confidence": diagnosis.confidence_word,
         "severity": str(grade),
         "priority": level.priority,
         "sla_seconds": level.sla_seconds,
+        "fingerprint": diagnosis.fingerprint or None,
         "affected_entity": diagnosis.affected_entity or fault.activity or None,
         "auto_heal_possible": possible,
     }
 
 
-def _whole(opening: Opening, diagnosis: Diagnosis) -> dict[str, Any]:
+def _whole(opening: Opening, diagnosis: Diagnosis, before: Recurrence) -> dict[str, Any]:
     return {
+        "before": {**asdict(before), "sentence": before.sentence},
         "by": diagnosis.by,
         "remediable": str(diagnosis.remediable),
         "confidence": diagnosis.confidence,

@@ -113,6 +113,11 @@ def recommendations(ticket: Ticket) -> tuple[str, ...]:
     return tuple(filter(None, (one_line(line) for line in ticket.recommendations)))
 
 
+def before(ticket: Ticket) -> str:
+    """How often it was there before and what helped; empty when it is new."""
+    return one_line((ticket.rca.get("before") or {}).get("sentence") or "")
+
+
 def decision(ticket: Ticket) -> str:
     """The decision in words; the objections are the guardrails' own."""
     taken = ticket.decision

@@ -63,6 +63,7 @@ tickets = sa.Table(
     sa.Column("severity", sa.Text, nullable=False),
     sa.Column("priority", sa.Text, nullable=False),
     sa.Column("affected_entity", sa.Text),
+    sa.Column("fingerprint", sa.Text),
     sa.Column("auto_heal_possible", sa.Boolean, nullable=False),
     sa.Column("decision", Json, nullable=False),
     sa.Column("status", Word(Status), nullable=False),
@@ -97,6 +98,7 @@ tickets = sa.Table(
     sa.Index("ix_tickets_tab_timestamp_id", "tab", "timestamp", "id"),
     sa.Index("ix_tickets_due_at", "due_at"),
     sa.Index("ix_tickets_resource_run_group_id", "resource", "run_group_id"),
+    sa.Index("ix_tickets_fingerprint_timestamp", "fingerprint", "timestamp"),
     sa.Index("ix_tickets_resource_pipeline", "resource", "pipeline"),
 )
 

@@ -56,6 +56,7 @@ class TicketOut(Answer):
     severity: str
     priority: str
     affected_entity: str | None
+    fingerprint: str | None
     auto_heal_possible: bool
     decision: dict[str, Any]
     status: str

@@ -74,6 +74,8 @@ def description(news: News) -> Node:
         blocks += [heading("Error"), code_block(error, limit=4000)]
     if advice := phrases.recommendations(ticket):
         blocks += [heading("Recommendations"), bullets(advice[:15])]
+    if before := phrases.before(ticket):
+        blocks.append(paragraph(text(before, limit=300)))
     blocks += [heading("Decision"), paragraph(text(phrases.decision(ticket), limit=2000))]
     if words := list(phrases.guardrail_words(ticket)):
         blocks.append(bullets(words[:20], limit=300))

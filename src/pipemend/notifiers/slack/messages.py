@@ -90,6 +90,8 @@ def first(news: News) -> Message:
         blocks.append(section(f"*Error:*\n{code_block(error, 600)}"))
     if advice := phrases.recommendations(ticket):
         blocks.append(section("*Recommendations:*\n" + "\n".join(f"• {plain(line, 300)}" for line in advice[:6])))
+    if before := phrases.before(ticket):
+        blocks.append(context(plain(before, 300)))
     blocks.append(section(f"*Decision:* {plain(phrases.decision(ticket), 1200)}"))
     if words := " · ".join(phrases.guardrail_words(ticket)):
         blocks.append(context(plain(words, 1500)))

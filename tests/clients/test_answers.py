@@ -60,7 +60,18 @@ def test_a_status_has_one_meaning(status: int, kind: type[OutsideError], transie
     assert str(error) == f"Data Factory answered {status}: why not"
 
 
-@pytest.mark.parametrize("status", [500, 502, 504])
+def test_a_server_that_says_when_to_come_again_has_started_nothing():
+    assert isinstance(refusal(503, "Data Factory", starts=True, retry_after=2), Throttled)
+
+
+def test_of_a_web_page_only_its_title_is_quoted():
+    page = "\n<!DOCTYPE html><html><head><title> Sign in </title></head><body><h1>no</h1></body></html>"
+
+    assert str(refusal(500, "Jira", page)) == 'Jira answered 500: a web page, "Sign in"'
+    assert str(refusal(500, "Jira", "<?xml?><Error/>")) == "Jira answered 500: a web page"
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
 def test_a_broken_server_may_have_started_what_it_was_asked_to_start(status: int):
     assert isinstance(refusal(status, "Data Factory", starts=True), NoAnswer)
 

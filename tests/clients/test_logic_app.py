@@ -226,6 +226,8 @@ def test_a_refusal_that_the_workflow_wrote_itself_is_one_too():
         (502, {"status": "failed"}, {}),
         (504, "", {}),
         (503, "", HEADER),
+        (503, "", {}),
+        (503, {"status": "failed"}, {}),
         (429, "", HEADER),
         (408, "", {}),
         (409, {"message": "this key is known"}, {}),
@@ -281,7 +283,7 @@ async def test_a_busy_service_is_asked_three_times_and_no_more(playbooks: Playbo
 
 
 async def test_a_service_that_was_busy_is_asked_again(playbooks: Playbooks):
-    async with vendor(http(503), http(200, '{"status": "success", "run_id": "run-7"}')) as outside:
+    async with vendor(http(503, Retry_After="1"), http(200, '{"status": "success", "run_id": "run-7"}')) as outside:
         progress = await playbooks.ask(outside.url)
 
     assert isinstance(progress, Running)

@@ -164,6 +164,7 @@ async def test_nobody_at_the_address_has_started_nothing(patience: Patience, mon
         ("status", {"status": 500}, 0),
         ("status_after", {"status": 500, "headers": {"Retry-After": "1"}}, 1),
         ("status_after", {"status": 502}, 1),
+        ("status_after", {"status": 503}, 1),
         ("status_after", {"status": 504}, 1),
         ("html", {}, 0),
         ("garbage", {}, 0),

@@ -113,11 +113,12 @@ def gemini(model: str, key: str, base_url: str | None) -> Ask:
     from pydantic_ai.models.google import GoogleModel, GoogleModelSettings
     from pydantic_ai.providers.google import GoogleProvider
 
+    from pipemend.clients.model_http import client
+
     wishes = GoogleModelSettings(temperature=0, max_tokens=MOST_TOKENS, timeout=TOTAL_SECONDS)
     if model.startswith("gemini-2.5-flash"):
         wishes["google_thinking_config"] = {"thinking_budget": 0}
     agent = Agent(
-        GoogleModel(model, provider=GoogleProvider(api_key=key, base_url=base_url)),
         output_type=NativeOutput(RootCause),
         instructions=ORDERS + _types(),
         retries=0,
@@ -126,10 +127,13 @@ def gemini(model: str, key: str, base_url: str | None) -> Ask:
 
     async def ask(text: str) -> RootCause:
         try:
-            async with agent:  # its connections end with the question: the next one may be hours away
-                return (await agent.run(text)).output
+            async with client(TOTAL_SECONDS) as http:  # the connections of one question: the next may be hours away
+                asked = GoogleModel(model, provider=GoogleProvider(api_key=key, base_url=base_url, http_client=http))
+                return (await agent.run(text, model=asked)).output
         except TimeoutError:
             raise
+        except Unreadable as error:
+            raise Unreadable(f"{model} gave an answer that makes no sense: {error}", status=error.status) from error
         except AgentRunError as error:
             raise named(model, error) from error
         except ValueError as error:  # an answer that is no JSON, such as a proxy's page

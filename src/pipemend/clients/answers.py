@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -25,6 +26,7 @@ Sleep = Callable[[float], Awaitable[object]]
 LONGEST_RETRY_AFTER = 60.0
 LONGEST_PAUSE = 10.0
 TRIES = 3
+TITLE = re.compile(r"<title[^>]{0,200}>([^<]{1,500})", re.IGNORECASE)
 
 
 def refusal(
@@ -36,9 +38,10 @@ def refusal(
     starts: bool = False,
 ) -> OutsideError:
     """The error for an answer that is no success. `starts`: the call starts something outside, so a server that
-    broke down on the way may have started it."""
+    broke down on the way may have started it. Gateways say 503 too where a line broke behind them, so that it is a
+    plain "slow down" only with the time to wait."""
     said = told(what, f"answered {status}", detail)
-    if status in (429, 503):
+    if status == 429 or (status == 503 and not (starts and retry_after is None)):
         return Throttled(said, retry_after=retry_after, status=status)
     if status in (401, 403):
         return NotAllowed(said, status=status)
@@ -55,8 +58,16 @@ def refusal(
 
 def told(what: str, happened: str, detail: str = "") -> str:
     """A sentence for people: who, what happened, and the outside's own words without its secrets."""
-    detail = cut(scrub(" ".join(detail.split())), 500)
+    detail = cut(scrub(" ".join(readable(detail).split())), 500)
     return f"{what} {happened}: {detail}" if detail else f"{what} {happened}"
+
+
+def readable(text: str) -> str:
+    """The text; of a web page no more than its title."""
+    if not text.lstrip("\ufeff \t\r\n").startswith("<"):
+        return text
+    title = TITLE.search(text[:10_000])
+    return f'a web page, "{title[1].strip()[:100]}"' if title else "a web page"
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:

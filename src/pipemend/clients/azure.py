@@ -10,7 +10,7 @@ from logging import getLogger
 from typing import TYPE_CHECKING, TypeVar
 
 from pipemend.clients.answers import read_again, told
-from pipemend.core.errors import NoAnswer, OutsideError
+from pipemend.core.errors import NoAnswer, OutsideError, Unreadable
 from pipemend.settings import Settings
 
 if TYPE_CHECKING:
@@ -165,6 +165,8 @@ async def _translated(what: str, call: Callable[[], Awaitable[T]], *, starts: bo
 
     try:
         return await call()
+    except Unreadable as error:
+        raise Unreadable(told(what, "gave an answer that makes no sense", str(error)), status=error.status) from None
     except OutsideError:
         raise
     except azure_sdk.ODD as error:

@@ -18,12 +18,14 @@ from azure.core.exceptions import (
 )
 from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import AsyncHTTPPolicy
+from azure.core.pipeline.transport import AioHttpTransport
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 from azure.identity.aio import ClientSecretCredential, ManagedIdentityCredential
 from azure.mgmt.datafactory.aio import DataFactoryManagementClient
 
 import pipemend
 from pipemend.clients.answers import refusal, retry_after, told
+from pipemend.clients.bounded import session
 from pipemend.core.errors import NoAnswer, NotAllowed, OutsideError, Unreachable, Unreadable
 from pipemend.settings import Settings
 
@@ -48,12 +50,14 @@ def service_principal(settings: Settings) -> AsyncTokenCredential:
         secret.get_secret_value() if secret else "",
         authority=settings.azure_authority_host,
         retry_total=1,
-        **TIMEOUTS,
+        transport=BoundedTransport(**TIMEOUTS),
     )
 
 
 def managed_identity(settings: Settings) -> AsyncTokenCredential:
-    return ManagedIdentityCredential(client_id=settings.azure_client_id or None, retry_total=1, **TIMEOUTS)
+    return ManagedIdentityCredential(
+        client_id=settings.azure_client_id or None, retry_total=1, transport=BoundedTransport(**TIMEOUTS)
+    )
 
 
 def data_factory_client(identity: Tokens, subscription: str, base_url: str) -> DataFactoryManagementClient:
@@ -65,8 +69,19 @@ def data_factory_client(identity: Tokens, subscription: str, base_url: str) -> D
         authentication_policy=Signed(identity, _scope(base_url), allow_http=on_this_machine(base_url)),
         retry_total=0,
         user_agent=f"pipemend/{pipemend.__version__}",
-        **TIMEOUTS,
+        transport=BoundedTransport(**TIMEOUTS),
     )
+
+
+class BoundedTransport(AioHttpTransport):  # type: ignore[misc]  # it is loaded in a way that mypy cannot follow
+    """The library's transport, over a session that reads no more than it should. The session is made when needed."""
+
+    session: aiohttp.ClientSession | None
+
+    async def open(self) -> None:
+        if self.session is None:
+            self.session = session()
+        await super().open()
 
 
 class Signed(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
@@ -114,7 +129,7 @@ def _scope(base_url: str) -> str:
 
 def without_token(error: Exception) -> OutsideError:
     """Why no token could be had. Whatever it was, nothing has been sent with it."""
-    if isinstance(error, OutsideError):
+    if isinstance(error, OutsideError) and not isinstance(error, Unreadable):
         return error
     # The library says "authentication failed" of a broken line too: only an answer that says no is one.
     if isinstance(error, ClientAuthenticationError) and _status(error) in (400, 401, 403, 404):

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from pipemend.clients.answers import Sleep, start_once
+from pipemend.clients.answers import Sleep, readable, retry_after, start_once
 from pipemend.clients.bodies import read_json
 from pipemend.clients.http import Answer, Http
 from pipemend.core.attempt import Attempt, Declined, Progress, Running, Stage, Unknown
@@ -92,8 +92,7 @@ class LogicApp:
             json=self._body(attempt),
             headers={"x-ms-client-tracking-id": attempt.key},
         )
-        # Busy, and no run of the workflow: nothing was started. With one, the workflow itself wrote this answer.
-        if answer.status in (429, 503) and RUN_HEADER not in answer.headers:
+        if _busy(answer):
             answer.checked(WHAT, starts=True)
         return answer
 
@@ -113,6 +112,13 @@ class LogicApp:
         callback = self._callback_url(attempt) if self._callback_url else None
         more = self._extra(attempt) if self._extra else {}
         return {**body, **({"callback_url": callback} if callback else {}), **more}
+
+
+def _busy(answer: Answer) -> bool:
+    """Asked to wait, and no run of the workflow: nothing was started. With one, the workflow itself wrote this. A 503
+    without the time to wait may be a gateway's, whose line to the workflow broke."""
+    asked = answer.status == 429 or (answer.status == 503 and retry_after(answer.headers) is not None)
+    return asked and RUN_HEADER not in answer.headers
 
 
 def read(answer: Answer, attempt: Attempt) -> Progress:
@@ -155,7 +161,7 @@ def _broken(answer: Answer, body: Mapping[str, Any], kept: str) -> Progress:
     """A server's error, or the workflow's. Whether a workflow began is told by its run id in the headers alone, and a
     gateway in between may have dropped that: so an answer without one is believed only if the body says "failed"."""
     said_failed = _word(body.get("status")).lower() in NO
-    if said_failed and RUN_HEADER not in answer.headers and answer.status not in (502, 504):
+    if said_failed and RUN_HEADER not in answer.headers and answer.status not in (502, 503, 504):
         return Declined(f"the playbook failed: {_reason(body)}", final=False, answer=kept)
     return Unknown(f"the playbook answered {answer.status}: {_reason(body, answer)}", answer=kept)
 
@@ -179,7 +185,7 @@ def _reason(body: Mapping[str, Any], answer: Answer | None = None) -> str:
     error = body.get("error")
     nested = error if isinstance(error, dict) else {"message": error}
     words = [_word(body.get("error_message")), _word(nested.get("message")), _word(body.get("message"))]
-    said = next(filter(None, words), "") or (answer.text if answer else "")
+    said = next(filter(None, words), "") or (readable(answer.text) if answer else "")
     return cut(scrub(" ".join(said.split())), 300) or "it gave no reason"
 
 

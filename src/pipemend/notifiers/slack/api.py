@@ -61,6 +61,8 @@ class Api:
             raise NoAnswer(f"Slack's answer to {method} was lost: {type(error).__name__}") from None
         except SlackApiError as error:
             raise _translated(method, error) from None
+        except Unreadable as error:  # it is too long
+            raise Unreadable(f"Slack's answer to {method} makes no sense: {error}", status=error.status) from None
         except (SlackClientError, ValueError, AttributeError, TypeError):
             # The SDK trips over an answer that is JSON but no object, or plain text.
             raise Unreadable(f"Slack's answer to {method} makes no sense") from None
@@ -75,13 +77,14 @@ class Api:
 
     def _new_client(self) -> "AsyncWebClient":
         """Made at the first call, since a session belongs to the loop that runs."""
-        import aiohttp
         from slack_sdk.web.async_client import AsyncWebClient
+
+        from pipemend.clients.bounded import session
 
         client = AsyncWebClient(
             token=self._token.get_secret_value(),
             base_url=self._base_url,
-            session=aiohttp.ClientSession(trust_env=True),
+            session=session(),
             retry_handlers=[],
         )
         client.proxy = None  # the SDK's own look at HTTPS_PROXY forgets NO_PROXY; the session's does not

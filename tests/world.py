@@ -1,6 +1,6 @@
 """A whole Pipemend in one process: real database, fakes plugged in, a clock that tests move."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from inspect import unwrap
 from typing import Any
@@ -11,6 +11,7 @@ from pipemend.core.alert import Alert
 from pipemend.core.attempt import Attempt
 from pipemend.core.commands import Command
 from pipemend.core.playbook import PipelineRule, Playbook, Playbooks
+from pipemend.core.ports import Notifier
 from pipemend.core.ticket import Ticket
 from pipemend.flows import announcements, due, explanation, feed, intake, reconsider, remediation, upkeep
 from pipemend.flows.commands import carry_out
@@ -42,7 +43,14 @@ BODIES = {
 class World:
     """The words of the tests: what fails, what time it is, what an outsider can see."""
 
-    def __init__(self, database: Database, *, enabled: bool = True, rules: tuple[PipelineRule, ...] = ()) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        enabled: bool = True,
+        rules: tuple[PipelineRule, ...] = (),
+        notifiers: Mapping[str, Notifier] | None = None,
+    ) -> None:
         self.database = database
         self.clock = MovingClock()
         self.adf = FakeFactory(self.clock)
@@ -53,7 +61,7 @@ class World:
             engine=self.engine,
             clock=self.clock,
             platforms={"data_factory": self.adf},
-            notifiers={"slack": self.slack},
+            notifiers=notifiers or {"slack": self.slack},
             analyzer=CodeAnalyzer(),
             explainer=None,
             playbooks=Playbooks(BOOKS, rules),
@@ -61,6 +69,7 @@ class World:
             callback_secret="a secret of the test",
             jitter=lambda: 0.0,
         )
+        self.tellers = [announcements.Teller(self.services, name) for name in self.services.notifiers]
         install(self.services)
 
     async def begin(self) -> None:
@@ -75,7 +84,8 @@ class World:
         for _ in range(50):
             s = self.services
             moved = await intake.take_due(s) + await reconsider.take_due(s) + await due.take_due(s)
-            moved += await feed.take_due(s) + await self.engine.run_all() + await announcements.take_due(s)
+            moved += await feed.take_due(s) + await self.engine.run_all()
+            moved += sum([await teller.take_due() for teller in self.tellers])
             if not moved:
                 return
         raise AssertionError("the world does not come to rest")

@@ -1,8 +1,8 @@
 """Somebody who is told, and somebody who explains."""
 
 from pipemend.core.alert import Door
-from pipemend.core.errors import OutsideError
-from pipemend.core.ports import News, Receipt
+from pipemend.core.errors import NoAnswer, OutsideError
+from pipemend.core.ports import Limits, News, Receipt
 from pipemend.core.rca import UNCLASSIFIED, Diagnosis, Failure, History, Remediable, Severity
 
 KNOWN = {
@@ -14,18 +14,22 @@ KNOWN = {
 
 
 class Listener:
-    """Remembers what it was told. `deaf`: the error it answers with."""
+    """Remembers what it was told. `deaf`: the errors it answers with; over one ticket it may break for ever."""
 
     doors: tuple[Door, ...] = ()
+    limits = Limits()
 
     def __init__(self, name: str = "slack") -> None:
         self.name = name
         self.told: list[News] = []
         self.deaf: list[OutsideError] = []
+        self.breaks_over: str | None = None
 
     async def tell(self, news: News, receipt: Receipt | None) -> Receipt | None:
         if self.deaf:
             raise self.deaf.pop(0)
+        if news.ticket.id == self.breaks_over:
+            raise NoAnswer("it never comes back")
         self.told.append(news)
         return receipt or Receipt({"channel": "C1", "ts": f"{news.id}.0"})
 

@@ -298,7 +298,9 @@ async def test_the_system_shows_feeds_notifiers_and_parked_messages(world: World
         told = (await client.get("/api/system")).json()
 
     assert [(feed["name"], feed["error"]) for feed in told["feeds"]] == [("sales", None)]
-    assert told["notifiers"] == [{"name": "slack", "waiting": 0, "parked": 1}]
+    assert told["notifiers"] == [
+        {"name": "slack", "waiting": 0, "waiting_since": None, "error": None, "parked": 1, "superseded": 0}
+    ]
     assert [(m["ticket_id"], m["event"], m["error"]) for m in told["parked"]] == [
         (ticket.id, "new_ticket", "no channel")
     ]

@@ -1,7 +1,17 @@
 """Events: facts, in the past tense. Each is saved in the transaction that made it true, and told to whoever listens."""
 
 from dataclasses import asdict, dataclass
+from enum import IntEnum
 from typing import Any, ClassVar
+
+
+class Turn(IntEnum):
+    """Who goes first when many messages wait. Only news is let go when something later about the ticket waits too."""
+
+    PEOPLE = 0  # people have to act
+    FIRST = 1  # the first message
+    STORY = 2  # how it ended, and what people did
+    NEWS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -10,6 +20,10 @@ class Event:
 
     name: ClassVar[str]
     ticket_id: str
+
+    @property
+    def turn(self) -> Turn:
+        return Turn.NEWS
 
     def fields(self) -> dict[str, Any]:
         """What listeners get beside id and time; what is not set is left out."""
@@ -20,6 +34,10 @@ class Event:
 class TicketOpened(Event):
     name = "new_ticket"
     pipeline: str
+
+    @property
+    def turn(self) -> Turn:
+        return Turn.FIRST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,11 +78,19 @@ class StatusChanged(Event):
     remediation_failed: bool = False
     escalated: bool = False
 
+    @property
+    def turn(self) -> Turn:
+        return Turn.PEOPLE if self.escalated else Turn.STORY
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explained(Event):
     name = "explained"
     by: str
+
+    @property
+    def turn(self) -> Turn:
+        return Turn.STORY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,3 +99,7 @@ class SlaBreached(Event):
 
     name = "sla_breached"
     sla_seconds: int
+
+    @property
+    def turn(self) -> Turn:
+        return Turn.STORY

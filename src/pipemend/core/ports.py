@@ -89,6 +89,15 @@ class Receipt:
     place: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How fast a notifier may be told: tickets at once, and messages a second after a burst."""
+
+    at_once: int = 8
+    per_second: float = 5.0
+    burst: int = 50
+
+
 class Notifier(Protocol):
     """Somebody who is told. `tell` gets the receipt of the last message about the ticket and returns the new one.
 
@@ -97,6 +106,7 @@ class Notifier(Protocol):
 
     name: str
     doors: tuple[Door, ...]
+    limits: Limits
 
     async def tell(self, news: News, receipt: Receipt | None) -> Receipt | None: ...
 

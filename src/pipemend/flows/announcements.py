@@ -1,47 +1,109 @@
-"""Announcements: every event is told to each notifier, in order per ticket. A deaf one never stops a repair."""
+"""Announcements: every event is told to each notifier, in order per ticket. A deaf one stops no repair and no other."""
 
 import asyncio
 import logging
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from functools import partial
 
 import sqlalchemy as sa
 
-from pipemend.core.errors import OutsideError, Throttled, Unreachable
+from pipemend.core.errors import NoAnswer, OutsideError, Throttled, Unreachable
 from pipemend.core.ports import News, Receipt
+from pipemend.flows.pace import SLOWEST, Pace
 from pipemend.flows.services import Services
 from pipemend.store import attempts, events, tickets
 from pipemend.store.rows import Row
 
 log = logging.getLogger(__name__)
-AT_ONCE, LEASE, TELL_SECONDS = 32, timedelta(seconds=120), 60
-SLOWEST, PATIENCE = 60.0, 20  # seconds between tries; tries after which an unexplained error parks the message
+LEASE, TELL_SECONDS, STRAGGLERS = timedelta(seconds=120), 60, 10.0
+ROUND = 50  # messages after which a look is taken at what has changed meanwhile
+PATIENCE = 20  # tries after which an unexplained error parks the message
+LONGEST_PAUSE = 3600.0  # seconds that a notifier may ask for
+LATE = timedelta(minutes=5)  # so long all news is kept; then older news of a ticket gives way to what follows
 # Where the first message went is written on the ticket, in the plan's columns.
 FILLS = {"slack": {"slack_ts": "ts", "slack_channel": "channel"}, "jira": {"itsm_ticket_id": "key"}}
 
 
-async def take_due(s: Services) -> int:
-    """Tells what is due; how many messages."""
-    if not s.notifiers:
-        return 0
-    now = s.clock.now()
-    rows = await s.database.write(lambda db: events.claim_receipts(db, now, AT_ONCE, now + LEASE, s.worker))
-    await asyncio.gather(*(_tell(s, row) for row in rows))
-    return len(rows)
+class Teller:
+    """Tells one notifier: several tickets at once, within its limits. A slow message holds up its own ticket alone."""
+
+    def __init__(self, s: Services, name: str) -> None:
+        self.s, self.name = s, name
+        self.pace = Pace(s.notifiers[name].limits)
+        self.under_way: set[asyncio.Task[None]] = set()
+
+    async def take_due(self) -> int:
+        """Tells what is due as far as the limits allow; how many messages were begun."""
+        begun, before = 0, self.s.clock.now() - LATE
+        await self.s.database.write(lambda db: events.supersede(db, self.name, before))
+        while begun < ROUND and (rows := await self._claim()):
+            begun += len(rows)
+            self.under_way |= {asyncio.create_task(self._tell(row)) for row in rows}
+            await self._some(asyncio.FIRST_COMPLETED)
+        await self._some(asyncio.ALL_COMPLETED)
+        return begun
+
+    async def stop(self) -> None:
+        """Begins nothing more; what is on its way is looked for by whoever takes it up."""
+        for task in self.under_way:
+            task.cancel()
+        await asyncio.gather(*self.under_way, return_exceptions=True)
+
+    async def _claim(self) -> Sequence[Row]:
+        now = self.s.clock.now()
+        room = self.pace.room(now, len(self.under_way))
+        if not room:
+            return []
+        claim = partial(
+            events.claim_receipts, notifier=self.name, now=now, limit=room, until=now + LEASE, owner=self.s.worker
+        )
+        rows = await self.s.database.write(claim)
+        self.pace.spend(len(rows))
+        return rows
+
+    async def _some(self, which: str) -> None:
+        """Waits for one message, or for all but the slowest; an error of our database goes up."""
+        if not self.under_way:
+            return
+        ended, self.under_way = await asyncio.wait(self.under_way, timeout=STRAGGLERS, return_when=which)
+        for task in ended:
+            task.result()
+
+    async def _tell(self, row: Row) -> None:
+        s = self.s
+        try:
+            news, receipt = await s.database.read(partial(_news, s, row))
+            async with asyncio.timeout(TELL_SECONDS):
+                said = await s.notifiers[self.name].tell(news, receipt)
+        except TimeoutError:
+            await self._failed(row, NoAnswer(f"{self.name} was not told within {TELL_SECONDS} s"))
+        except OutsideError as error:
+            await self._failed(row, error)
+        except Exception as error:  # a deaf listener must not stop the others
+            log.exception("a notifier stumbled", extra={"notifier": self.name, "ticket_id": row.ticket_id})
+            await self._failed(row, error)
+        else:
+            self.pace.heard()
+            await s.database.write(partial(_told, s, row, said or receipt))
+
+    async def _failed(self, row: Row, error: Exception) -> None:
+        """Transient: again later, and this ticket's further messages wait. Else the message is parked and shown."""
+        now = self.s.clock.now()
+        wait = min(2.0 ** min(row.tries, 10), SLOWEST)
+        if isinstance(error, Throttled):
+            wait = min(max(error.retry_after or wait, 1.0), LONGEST_PAUSE)
+            self.pace.throttled(now, wait)
+        elif _away(error):
+            self.pace.silent(now)
+        elif isinstance(error, OutsideError):
+            self.pace.heard()
+        await self.s.database.write(partial(_put_back, self.s, row, error, now + timedelta(seconds=wait)))
 
 
-async def _tell(s: Services, row: Row) -> None:
-    try:
-        news, receipt = await s.database.read(partial(_news, s, row))
-        async with asyncio.timeout(TELL_SECONDS):
-            said = await s.notifiers[row.notifier].tell(news, receipt)
-    except OutsideError as error:
-        await _failed(s, row, error)
-    except Exception as error:  # a deaf listener must not stop the others
-        log.exception("a notifier stumbled", extra={"notifier": row.notifier, "ticket_id": row.ticket_id})
-        await _failed(s, row, error)
-    else:
-        await s.database.write(partial(_told, s, row, said or receipt))
+def _away(error: Exception) -> bool:
+    """Whether it is the notifier that fails, whatever it is told: an answer with a status below 500 is one."""
+    return isinstance(error, OutsideError) and error.transient and not 400 <= (error.status or 500) < 500
 
 
 def _news(s: Services, row: Row, db: sa.Connection) -> tuple[News, Receipt | None]:
@@ -69,18 +131,13 @@ def _told(s: Services, row: Row, receipt: Receipt | None, db: sa.Connection) -> 
         tickets.fill(db, row.ticket_id, **columns)
 
 
-async def _failed(s: Services, row: Row, error: Exception) -> None:
-    """Transient: again later, and this ticket's further messages wait. Else the message is parked and shown."""
-    lasting = not error.transient if isinstance(error, OutsideError) else row.tries >= PATIENCE
+def _put_back(s: Services, row: Row, error: Exception, due: datetime, db: sa.Connection) -> None:
     text = f"{type(error).__name__}: {error}"[:500]
+    lasting = not error.transient if isinstance(error, OutsideError) else row.tries >= PATIENCE
     if lasting:
         log.error("a message is parked", extra={"notifier": row.notifier, "ticket_id": row.ticket_id, "error": text})
-        await s.database.write(lambda db: events.settle(db, row, s.worker, state="parked", error=text))
+        events.settle(db, row, s.worker, state="parked", error=text)
         return
-    wait = min(2.0 ** min(row.tries, 10), SLOWEST)
-    if isinstance(error, Throttled) and error.retry_after:
-        wait = min(max(error.retry_after, 1.0), 600.0)
-    due = s.clock.now() + timedelta(seconds=wait)
     # unless it was certainly not said it stays `sending`, so that the notifier looks before it repeats
     state = "pending" if isinstance(error, Throttled | Unreachable) and row.was == "pending" else "sending"
-    await s.database.write(lambda db: events.settle(db, row, s.worker, state=state, due_at=due, error=text))
+    events.settle(db, row, s.worker, state=state, due_at=due, error=text)

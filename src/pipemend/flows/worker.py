@@ -22,6 +22,7 @@ class Worker:
         self.s, self.tick = s, tick
         self.loops: list[asyncio.Task[None]] = []
         self.seen: dict[str, float] = {}
+        self.tellers = [announcements.Teller(s, name) for name in s.notifiers]
 
     async def start(self) -> None:
         await feed.begin(self.s)
@@ -31,9 +32,9 @@ class Worker:
             "tickets": (reconsider.take_due, self.tick),
             "attempts": (due.take_due, self.tick),
             "feeds": (feed.take_due, min(self.tick, self.s.policy.watch_interval.total_seconds() / 2)),
-            "announcements": (announcements.take_due, self.tick),
             "takeover": (upkeep.take_over, self.tick),
             "upkeep": (self._look_after, 60.0),
+            **{f"telling {teller.name}": (_tells(teller), self.tick) for teller in self.tellers},
         }
         self.seen = dict.fromkeys(kinds, time.monotonic())  # a loop that never gets going stands still too
         self.loops = [asyncio.create_task(self._run(n, w, e), name=n) for n, (w, e) in kinds.items()]
@@ -45,6 +46,8 @@ class Worker:
         for loop in self.loops:
             loop.cancel()
         await asyncio.gather(*self.loops, return_exceptions=True)
+        for teller in self.tellers:
+            await teller.stop()
 
     def healthy(self) -> str | None:
         """Nothing, or why the worker stands still."""
@@ -74,3 +77,7 @@ class Worker:
                 await asyncio.sleep(every)
             else:
                 await self.s.wake.wait(mark, every)
+
+
+def _tells(teller: announcements.Teller) -> Work:
+    return lambda _: teller.take_due()

@@ -23,6 +23,8 @@ KINDS: Mapping[str, type[facts.Event]] = {
     )
 }
 
+UNTOLD = ("pending", "sending")
+
 
 def record(db: sa.Connection, event: facts.Event, at: datetime, notifiers: Iterable[str]) -> int:
     """Saves the event and a receipt for each listener, in the unit that made it true."""
@@ -35,7 +37,12 @@ def record(db: sa.Connection, event: facts.Event, at: datetime, notifiers: Itera
     for notifier in notifiers:
         db.execute(
             receipts.insert().values(
-                event_id=row.id, notifier=notifier, ticket_id=event.ticket_id, state="pending", due_at=at
+                event_id=row.id,
+                notifier=notifier,
+                ticket_id=event.ticket_id,
+                state="pending",
+                due_at=at,
+                turn=event.turn,
             )
         )
     return int(row.id)
@@ -63,15 +70,19 @@ def newest(db: sa.Connection) -> int:
     return db.scalar(sa.select(sa.func.max(events.c.id))) or 0
 
 
-def claim_receipts(db: sa.Connection, now: datetime, limit: int, until: datetime, owner: str) -> Sequence[Row]:
-    """The oldest untold event of each (ticket, notifier) that is due, leased to `owner`.
+def claim_receipts(
+    db: sa.Connection, notifier: str, now: datetime, limit: int, until: datetime, owner: str
+) -> Sequence[Row]:
+    """The oldest untold event of each ticket that is due, leased to `owner`; tickets whose people have to act first.
 
     Each row has event_id, notifier, ticket_id, tries, and `was`: the state it was found in.
     """
-    untold = sa.select(
-        receipts.c.notifier, receipts.c.ticket_id, sa.func.min(receipts.c.event_id).label("event_id")
-    ).where(receipts.c.state.in_(["pending", "sending"]))
-    heads = untold.group_by(receipts.c.notifier, receipts.c.ticket_id).subquery()
+    lines = (
+        sa.select(sa.func.min(receipts.c.event_id).label("event_id"), sa.func.min(receipts.c.turn).label("turn"))
+        .where(receipts.c.notifier == notifier, receipts.c.state.in_(UNTOLD))
+        .group_by(receipts.c.ticket_id)
+        .subquery()
+    )
     wish = (
         sa.select(
             receipts.c.event_id,
@@ -80,16 +91,48 @@ def claim_receipts(db: sa.Connection, now: datetime, limit: int, until: datetime
             receipts.c.tries,
             receipts.c.state.label("was"),
         )
-        .join(
-            heads,
-            sa.and_(receipts.c.event_id == heads.c.event_id, receipts.c.notifier == heads.c.notifier),
-        )
-        .where(receipts.c.due_at <= now)
-        .order_by(receipts.c.event_id)
+        .join(lines, receipts.c.event_id == lines.c.event_id)
+        .where(receipts.c.notifier == notifier, receipts.c.due_at <= now)
+        .order_by(lines.c.turn, receipts.c.event_id)
         .limit(limit)
     )
     rows = db.execute(wish).all()
     return [row for row in rows if _lease(db, row, now, until, owner)]
+
+
+def supersede(db: sa.Connection, notifier: str, before: datetime) -> int:
+    """Lets go of news where something later waits too, for tickets that have waited since `before`; how many.
+
+    What is being told at this moment stays.
+    """
+    lines = (
+        sa.select(
+            receipts.c.ticket_id,
+            sa.func.min(receipts.c.event_id).label("oldest"),
+            sa.func.max(receipts.c.event_id).label("newest"),
+        )
+        .where(receipts.c.notifier == notifier, receipts.c.state.in_(UNTOLD))
+        .group_by(receipts.c.ticket_id)
+        .subquery()
+    )
+    late = (
+        sa.select(receipts.c.event_id)
+        .join(lines, receipts.c.ticket_id == lines.c.ticket_id)
+        .join(events, events.c.id == lines.c.oldest)
+        .where(
+            receipts.c.notifier == notifier,
+            receipts.c.state.in_(UNTOLD),
+            receipts.c.turn == facts.Turn.NEWS,
+            receipts.c.event_id < lines.c.newest,
+            events.c.at <= before,
+        )
+    )
+    return db.execute(
+        receipts.update()
+        .where(receipts.c.notifier == notifier, receipts.c.event_id.in_(late))
+        .where(receipts.c.state.in_(UNTOLD), receipts.c.owner.is_(None))
+        .values(state="superseded", due_at=None)
+    ).rowcount
 
 
 def _lease(db: sa.Connection, row: Row, now: datetime, until: datetime, owner: str) -> bool:
@@ -131,14 +174,29 @@ def last_place(db: sa.Connection, ticket_id: str, notifier: str) -> Mapping[str,
     return found
 
 
-def untold(db: sa.Connection) -> Sequence[Row]:
-    """Messages that wait or are parked, by notifier and state."""
-    wish = (
-        sa.select(receipts.c.notifier, receipts.c.state, sa.func.count().label("count"))
-        .where(receipts.c.state.in_(["pending", "sending", "parked"]))
-        .group_by(receipts.c.notifier, receipts.c.state)
+def counts(db: sa.Connection) -> Mapping[tuple[str, str], int]:
+    """How many messages wait, are parked or were superseded, by notifier and word."""
+    words = {**dict.fromkeys(UNTOLD, "waiting"), "parked": "parked", "superseded": "superseded"}
+    word = sa.case(words, value=receipts.c.state).label("word")
+    wish = sa.select(receipts.c.notifier, word, sa.func.count().label("number")).where(receipts.c.state.in_(words))
+    return {(row.notifier, row.word): row.number for row in db.execute(wish.group_by(receipts.c.notifier, word))}
+
+
+def waiting_since(db: sa.Connection) -> Mapping[str, Row]:
+    """The oldest message that waits for each notifier: `at`, and the `error` of the last try."""
+    heads = (
+        sa.select(receipts.c.notifier, sa.func.min(receipts.c.event_id).label("event_id"))
+        .where(receipts.c.state.in_(UNTOLD))
+        .group_by(receipts.c.notifier)
+        .subquery()
     )
-    return db.execute(wish).all()
+    same = sa.and_(receipts.c.notifier == heads.c.notifier, receipts.c.event_id == heads.c.event_id)
+    wish = (
+        sa.select(receipts.c.notifier, receipts.c.error, events.c.at)
+        .join(heads, same)
+        .join(events, events.c.id == receipts.c.event_id)
+    )
+    return {row.notifier: row for row in db.execute(wish)}
 
 
 def parked(db: sa.Connection, limit: int = 50) -> Sequence[Row]:

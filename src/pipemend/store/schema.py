@@ -253,6 +253,7 @@ receipts = sa.Table(
     sa.Column("tries", sa.Integer, nullable=False, server_default="0"),
     sa.Column("due_at", Instant),
     sa.Column("owner", sa.Text),
+    sa.Column("turn", sa.Integer, nullable=False, server_default="2"),  # who goes first: `core.events.Turn`
     sa.PrimaryKeyConstraint("event_id", "notifier"),
     sa.Index("ix_receipts_due_at", "due_at"),
     sa.Index("ix_receipts_ticket_id_notifier", "ticket_id", "notifier"),

@@ -15,7 +15,6 @@ from pipemend.store import attempts, events, feeds, gauges
 from pipemend.web.auth import Served, Viewer
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
-STATES = {"pending": "waiting", "sending": "waiting", "parked": "parked"}
 router = APIRouter(tags=["operations"])
 
 
@@ -51,17 +50,19 @@ def families_of(db: sa.Connection, services: Services) -> Sequence[GaugeMetricFa
             ["resource"],
             {(resource,): age.total_seconds() for resource, age in feeds.ages(db, services.connections, now).items()},
         ),
-        _by("pipemend_messages", "Messages not told, by notifier.", ["notifier", "state"], _messages(db, services)),
+        _by(
+            "pipemend_messages",
+            "Messages not told, by notifier.",
+            ["notifier", "state"],
+            _messages(db, services),
+        ),
     ]
 
 
 def _messages(db: sa.Connection, services: Services) -> Mapping[tuple[str, ...], float]:
-    counts: dict[tuple[str, ...], float] = {
-        (name, state): 0 for name in sorted(services.notifiers) for state in ("waiting", "parked")
-    }
-    for row in events.untold(db):
-        key = (row.notifier, STATES[row.state])
-        counts[key] = counts.get(key, 0) + row._mapping["count"]
+    words = ("waiting", "parked", "superseded")
+    counts: dict[tuple[str, ...], float] = {(name, word): 0 for name in sorted(services.notifiers) for word in words}
+    counts.update({(name, word): number for (name, word), number in events.counts(db).items()})
     return counts
 
 

@@ -1,6 +1,5 @@
 """The API for those who run Pipemend: the red button, the state of feeds and notifiers, deliveries."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -98,7 +97,7 @@ def state_of(db: sa.Connection, services: Services, worker: Worker | None) -> St
         worker=worker.healthy() if worker else _elsewhere(db, services),
         running=reports.running(db),
         feeds=[_feed(row, names.get((row.platform, row.resource), "")) for row in feeds.all_of(db)],
-        notifiers=_notifiers(sorted(services.notifiers), events.untold(db)),
+        notifiers=_notifiers(db, services),
         parked=[schemas.ParkedOut(**shapes.row_of(schemas.ParkedOut, row)) for row in events.parked(db)],
     )
 
@@ -114,14 +113,17 @@ def _feed(row: Any, name: str) -> schemas.FeedOut:
     return schemas.FeedOut(name=name or row.resource.rsplit("/", 1)[-1], **shapes.row_of(schemas.FeedOut, row))
 
 
-def _notifiers(names: Sequence[str], untold: Sequence[Any]) -> list[schemas.NotifierOut]:
-    counts = {(row.notifier, row.state): row.count for row in untold}
-    known = sorted({*names, *(row.notifier for row in untold)})
+def _notifiers(db: sa.Connection, services: Services) -> list[schemas.NotifierOut]:
+    counts, oldest = events.counts(db), events.waiting_since(db)
+    known = sorted({*services.notifiers, *(name for name, _ in counts)})
     return [
         schemas.NotifierOut(
             name=name,
-            waiting=counts.get((name, "pending"), 0) + counts.get((name, "sending"), 0),
+            waiting=counts.get((name, "waiting"), 0),
+            waiting_since=oldest[name].at if name in oldest else None,
+            error=oldest[name].error if name in oldest else None,
             parked=counts.get((name, "parked"), 0),
+            superseded=counts.get((name, "superseded"), 0),
         )
         for name in known
     ]

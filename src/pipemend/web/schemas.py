@@ -263,7 +263,10 @@ class FeedOut(Answer):
 class NotifierOut(Answer):
     name: str
     waiting: int
+    waiting_since: datetime | None  # of the oldest message that waits
+    error: str | None  # of its last try
     parked: int
+    superseded: int
 
 
 class ParkedOut(Answer):

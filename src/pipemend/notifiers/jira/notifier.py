@@ -9,7 +9,7 @@ from pipemend.clients.http import Http
 from pipemend.core.alert import Door
 from pipemend.core.errors import NoAnswer, Throttled, Unreachable, Unreadable
 from pipemend.core.events import TicketOpened
-from pipemend.core.ports import News, Receipt
+from pipemend.core.ports import Limits, News, Receipt
 from pipemend.notifiers.jira import messages
 from pipemend.notifiers.jira.api import Account, Api
 from pipemend.notifiers.jira.closing import close
@@ -46,6 +46,7 @@ class Jira:
 
     name = "jira"
     doors: tuple[Door, ...] = ()
+    limits = Limits()
 
     def __init__(self, api: Api, project: str, sleep: Sleep = asyncio.sleep) -> None:
         self._api = api

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from pipemend.core.alert import Door
-from pipemend.core.ports import News, Receipt
+from pipemend.core.ports import Limits, News, Receipt
 from pipemend.notifiers.slack.api import Api, SlackRefused
 from pipemend.notifiers.slack.blocks import fitting
 from pipemend.notifiers.slack.messages import Message, Telling, telling
@@ -21,6 +21,8 @@ UNEDITABLE = ("cant_update_message", "edit_window_closed")
 NO_THREAD = ("thread_not_found", "cannot_reply_to_message", "message_not_found")
 UNSEEN = ("missing_scope", "no_permission", "not_allowed_token_type", *NO_THREAD)
 PAGE, PAGES = 200, 5
+# Slack takes about one message a second in a channel, and more of them in short bursts.
+LIMITS = Limits(at_once=4, per_second=1.0, burst=30)
 METADATA = "pipemend_event"
 CHANNEL_ID = re.compile("[CGD][A-Z0-9]{8,}")
 
@@ -30,6 +32,7 @@ class Slack:
 
     name = "slack"
     doors: tuple[Door, ...] = ()
+    limits = LIMITS
 
     def __init__(self, api: Api, channel: str) -> None:
         self._api = api

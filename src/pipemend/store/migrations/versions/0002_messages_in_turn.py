@@ -1,0 +1,19 @@
+"""Messages take turns."""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from alembic import op
+
+revision: str = "0002"
+down_revision: str | None = "0001"
+branch_labels: str | Sequence[str] | None = None
+depends_on: str | Sequence[str] | None = None
+
+
+def upgrade() -> None:
+    op.add_column("receipts", sa.Column("turn", sa.Integer(), nullable=False, server_default="2"))
+
+
+def downgrade() -> None:
+    op.drop_column("receipts", "turn")

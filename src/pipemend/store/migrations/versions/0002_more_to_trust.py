@@ -1,4 +1,4 @@
-"""Fingerprints of failures."""
+"""Fingerprints of failures, and turns of messages."""
 
 from collections.abc import Sequence
 
@@ -14,8 +14,10 @@ depends_on: str | Sequence[str] | None = None
 def upgrade() -> None:
     op.add_column("tickets", sa.Column("fingerprint", sa.Text(), nullable=True))
     op.create_index("ix_tickets_fingerprint_timestamp", "tickets", ["fingerprint", "timestamp"])
+    op.add_column("receipts", sa.Column("turn", sa.Integer(), nullable=False, server_default="2"))
 
 
 def downgrade() -> None:
+    op.drop_column("receipts", "turn")
     op.drop_index("ix_tickets_fingerprint_timestamp", "tickets")
     op.drop_column("tickets", "fingerprint")

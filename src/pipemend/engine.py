@@ -50,6 +50,15 @@ def _may_pass(error: BaseException) -> bool:
     return transient(error) or (isinstance(error, OutsideError) and error.transient)
 
 
+def living_flows(db: sa.Connection) -> frozenset[str]:
+    """Keys of the flows that wait or run, by the engine's own table: for whoever only reads the database."""
+    schema = "dbos" if db.dialect.name == "postgresql" else None
+    if not sa.inspect(db).has_table("workflow_status", schema):
+        return frozenset()
+    flows = sa.table("workflow_status", sa.column("workflow_uuid"), sa.column("status"), schema=schema)
+    return frozenset(db.scalars(sa.select(flows.c.workflow_uuid).where(flows.c.status.in_(ALIVE))))
+
+
 class Engine:
     """Runs short flows. What a dead worker leaves behind, another one finishes."""
 

@@ -38,6 +38,10 @@ class TableEngine:
         wish = sa.select(flows.c.key).where(flows.c.key.in_(keys), flows.c.ended.is_(False))
         return await self.database.read(lambda db: set(db.scalars(wish)))
 
+    async def all_living(self) -> set[str]:
+        wish = sa.select(flows.c.key).where(flows.c.ended.is_(False))
+        return await self.database.read(lambda db: set(db.scalars(wish)))
+
     async def forget(self, before: datetime) -> int:
         return 0
 

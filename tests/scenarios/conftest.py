@@ -46,7 +46,7 @@ def twin(tmp_path: Path) -> Iterator[str]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def installed(request: pytest.FixtureRequest, tmp_path: Path, twin: str) -> Iterator[Installation]:
-    """An installation on an empty database, not started yet."""
+    """An installation on an empty database, not started yet. At the end it has kept every rule."""
     server = request.getfixturevalue("postgres_server") if request.param == "postgresql" else None
     yield from _installed(tmp_path, twin, server)
 
@@ -63,5 +63,6 @@ def _installed(tmp_path: Path, twin: str, server: str | None) -> Iterator[Instal
     folder.mkdir()
     with installation(folder, twin, free_port(), url) as made:
         yield made
+        made.keeps_its_word()
     if url is not None:
         drop_database(url)

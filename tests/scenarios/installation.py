@@ -7,13 +7,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
 
+from pipemend.cli.audit import look, starts_of
 from pipemend.demo.processes import settings
 from pipemend.demo.scenarios import FACTORY
+from pipemend.settings import Settings
 
 T = TypeVar("T")
 PATIENCE = 40.0
@@ -123,6 +126,12 @@ class Installation:
                 one.dies()
         self.server.close()
         self.twin.close()
+
+    def keeps_its_word(self) -> None:
+        """Nothing in the tables, and nothing that the twin was asked for, breaks a rule."""
+        database = Settings.load(self.environment, dotenv=None).database
+        starts = starts_of(str(self.twin.base_url))
+        assert look(database, starts, timedelta(minutes=1)) == []
 
     # the outside world
 

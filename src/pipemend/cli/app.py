@@ -15,9 +15,11 @@ app = typer.Typer(
 tokens = typer.Typer(help="API tokens.", no_args_is_help=True)
 deliveries = typer.Typer(help="What came in at the doors.", no_args_is_help=True)
 playbooks = typer.Typer(help="What is done about which error.", no_args_is_help=True)
+audit = typer.Typer(help="Whether what was promised was kept.", no_args_is_help=True)
 app.add_typer(tokens, name="tokens")
 app.add_typer(deliveries, name="deliveries")
 app.add_typer(playbooks, name="playbooks")
+app.add_typer(audit, name="audit")
 
 
 def _version(asked: bool) -> None:
@@ -156,6 +158,22 @@ def playbooks_check(
     from pipemend.cli.playbooks import check
 
     check(file)
+
+
+@audit.command("verify")
+def audit_verify(
+    twin: Annotated[
+        str | None, typer.Option(help="Address of a twin, or a file with its /twin/starts: its word is checked too.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    grace: Annotated[float, typer.Option(help="Seconds in which a closed ticket may still have messages to send.")] = (
+        120.0
+    ),
+) -> None:
+    """Reads the whole database, beside a running server, and names what breaks a rule; then it exits with 1."""
+    from pipemend.cli.audit import verify
+
+    raise typer.Exit(verify(twin, as_json=as_json, grace=grace))
 
 
 @app.command()

@@ -5,10 +5,11 @@ import contextlib
 import fcntl
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import sqlalchemy as sa
 
@@ -76,6 +77,22 @@ class Database:
         if batch[-1] is None:
             self.waiting.put(batch.pop())
         return [entry for entry in batch if entry]
+
+
+@contextlib.contextmanager
+def reading_alone(url: str) -> Iterator[sa.Connection]:
+    """One look at the whole database as it is now, beside whoever uses it. Nothing can be written."""
+    file = url.removeprefix("sqlite:///")
+    engine = sa.create_engine(url if file == url else f"sqlite:///file:{quote(file)}?mode=ro&uri=true")
+    try:
+        with engine.connect() as db:
+            if db.dialect.name == "postgresql":
+                db.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            else:
+                db.exec_driver_sql("BEGIN")
+            yield db
+    finally:
+        engine.dispose()
 
 
 class FileLock:

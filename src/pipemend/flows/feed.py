@@ -14,8 +14,8 @@ from pipemend.core.attempt import Attempt, AttemptStatus
 from pipemend.core.clock import stamp
 from pipemend.core.errors import OutsideError, Overtaken
 from pipemend.core.run import Resource, Run, RunStatus
-from pipemend.core.ticket import PIPELINE_USER, RECOVERED_USER, RemediationStatus, Ticket
-from pipemend.flows import endings
+from pipemend.core.ticket import PIPELINE_USER, RemediationStatus, Ticket
+from pipemend.flows import again, endings, persons
 from pipemend.flows.services import Services
 from pipemend.store import alerts, attempts, feeds, tickets
 from pipemend.store.database import transient
@@ -98,36 +98,40 @@ def saw(s: Services, run: Run, since: datetime, db: sa.Connection) -> None:
     if known is None:
         _saw_new(db, s, run, since, now)
         return
-    changed = known.status != str(run.status)
+    changed = known.status != str(run.status) or (run.ended and known.ended_at != run.ended_at)
     if changed:
         tickets.lock(db, known.ticket_id)  # the ticket before its runs, as everybody does
         tickets.run_changed(db, run.ref, run.status, run.ended_at)
     if known.role == "rerun":
         _saw_rerun(db, s, run, now)
-    elif changed and run.ended:
-        ticket = tickets.get(db, known.ticket_id)
-        if known.role == "person":
-            _person_ended(db, s, ticket, run, now)
-        elif run.ref.run_id == ticket.root_run_id:  # the run named first is one of its children, once it moved up
-            _root_ended(db, s, ticket, run, now)
+    if changed and run.ended:
+        _ended(db, s, known, run, now)
+
+
+def _ended(db: sa.Connection, s: Services, known: Row, run: Run, now: datetime) -> None:
+    """A run that was known has ended, or has ended again."""
+    ticket = tickets.get(db, known.ticket_id)
+    if known.role == "person":
+        persons.ended(db, s, ticket, run, now)
+    elif again.ended_again(db, ticket, known, run):
+        _report(db, run, now)  # intake reads why
+    elif run.ref.run_id == ticket.root_run_id:  # the run named first is one of its children, once it moved up
+        _root_ended(db, s, ticket, run, now)
 
 
 def _saw_new(db: sa.Connection, s: Services, run: Run, since: datetime, now: datetime) -> None:
     if run.debug:
         return
-    group = run.group_id if run.parent is None else None  # only outermost runs are rerun
-    mother = tickets.by_group(db, run.ref.platform, run.ref.resource, group) if group else None
-    if mother is not None and not _is_new_matter(mother, run):
-        _saw_in_group(db, s, mother, run, now)
-        return
-    if run.failed and (run.ended_at is None or run.ended_at >= since):
-        key = f"{run.ref.platform}:{run.ref.resource}:{run.ref.run_id}:{stamp(run.ended_at) if run.ended_at else ''}"
-        alerts.insert(db, _alert(run), now, feed_key=key)
+    if mother := persons.mother(db, run):
+        persons.saw(db, s, mother, run, now)
+    elif run.failed and (run.ended_at is None or run.ended_at >= since):
+        _report(db, run, now)
 
 
-def _is_new_matter(mother: Ticket, run: Run) -> bool:
-    """A run that began after the ticket of its group was closed belongs to no repair of ours."""
-    return bool(mother.ack_ts and run.started_at and run.started_at > mother.ack_ts)
+def _report(db: sa.Connection, run: Run, now: datetime) -> None:
+    """A failure that the feed has found: an alert like any other, once for each end of a run."""
+    end = stamp(run.ended_at) if run.ended_at else ""
+    alerts.insert(db, _alert(run), now, feed_key=f"{run.ref.platform}:{run.ref.resource}:{run.ref.run_id}:{end}")
 
 
 def _alert(run: Run) -> Alert:
@@ -142,36 +146,13 @@ def _alert(run: Run) -> Alert:
     )
 
 
-def _saw_in_group(db: sa.Connection, s: Services, mother: Ticket, run: Run, now: datetime) -> None:
-    """A run of a ticket's group: perhaps ours, while a call is unclear; else somebody's own rerun."""
-    ticket = tickets.lock(db, mother.id)
-    live = endings.live(db, ticket)
-    if live is not None and live.status in (AttemptStatus.STARTING, AttemptStatus.UNKNOWN):
-        if live.status is AttemptStatus.UNKNOWN and live.owner is None:  # else somebody is looking just now
-            attempts.touch(db, live, due_at=now)  # look for it at once
-        return
-    if not tickets.add_run(db, run.ref, ticket.id, "person", run.status, run.ended_at):
-        return  # adopted while we waited for the ticket: the next reading ends it
-    if run.ended:
-        _person_ended(db, s, ticket, run, now)
-
-
-def _person_ended(db: sa.Connection, s: Services, ticket: Ticket, run: Run, now: datetime) -> None:
+def _root_ended(db: sa.Connection, s: Services, ticket: Ticket, run: Run, now: datetime) -> None:
+    """The outermost run, which was still running when the ticket opened; or a person has repaired it since."""
     if ticket.closed:
         return
-    if run.status is RunStatus.SUCCEEDED:
-        endings.closed_without_us(
-            db, s, ticket, RECOVERED_USER, f"somebody's own rerun {run.ref.run_id} has succeeded", now
-        )
-    elif run.failed and ticket.hands_off is None and endings.live(db, ticket) is None:
-        reason = f"a person has rerun it ({run.ref.run_id}) and it failed again: the person has taken over"
-        ticket = tickets.move(db, ticket, hands_off=reason)
-        endings.left_to_people(db, s, ticket, reason, now, status=endings.repair_so_far(ticket))
-
-
-def _root_ended(db: sa.Connection, s: Services, ticket: Ticket, run: Run, now: datetime) -> None:
-    """The outermost run, which was still running when the ticket opened."""
-    if ticket.closed or ticket.run_ended_at is not None:
+    if ticket.run_ended_at is not None:
+        if run.ended_at and run.ended_at > ticket.run_ended_at and endings.live(db, ticket) is None:
+            persons.ended(db, s, tickets.move(db, ticket, run_ended_at=run.ended_at), run, now)
         return
     if run.status is RunStatus.SUCCEEDED:
         endings.closed_without_us(db, s, ticket, PIPELINE_USER, "the outermost run has succeeded after all", now)

@@ -15,6 +15,8 @@ from pipemend.core.errors import OutsideError
 from pipemend.core.ports import Platform
 from pipemend.core.rca import Failure, Fault
 from pipemend.core.run import Resource, Run, RunRef, RunStatus
+from pipemend.core.ticket import Ticket
+from pipemend.flows import again, persons
 from pipemend.flows.services import Services
 from pipemend.flows.tickets import Opening, diagnosed, open_ticket
 from pipemend.store import alerts, attempts, tickets
@@ -25,6 +27,7 @@ AT_ONCE, LEASE = 64, timedelta(seconds=60)
 READ_SECONDS = 10
 PATIENCE = timedelta(seconds=60)  # so long the platform is asked before the ticket opens without its word
 HELD = timedelta(minutes=3)
+SLOWEST = timedelta(minutes=5)
 LOOKS = (0, 30, 120, 300)  # seconds after which a run without a name is looked for
 DEPTH = 10  # parents of parents
 
@@ -58,27 +61,38 @@ async def take_due(s: Services) -> int:
 
 async def _take(s: Services, kept: Kept) -> None:
     alert = kept.alert
-    known = await s.database.read(lambda db: _known(db, s, alert))
-    if known is not None:
-        await s.database.write(lambda db: alerts.joined(db, kept, known, "the run belongs to this ticket"))
-        return
     resource = s.connection(alert.platform, alert.resource)
-    if resource is None:
+    known = await s.database.read(lambda db: _known(db, alert, resource))
+    if known is not None and (resource is None or not known.closed):
+        await s.database.write(lambda db: alerts.joined(db, kept, known.id, "the run belongs to this ticket"))
+    elif resource is None:
         await _open_unconnected(s, kept)
     elif alert.run_id is None:
         await _look_for_runs(s, kept, resource)
     else:
-        await _take_run(s, kept, RunRef(alert.platform, resource.id, alert.run_id), resource)
+        ref = RunRef(alert.platform, resource.id, alert.run_id)
+        await (_take_run(s, kept, ref, resource) if known is None else _take_known(s, kept, ref, resource))
 
 
-def _known(db: sa.Connection, s: Services, alert: Alert) -> str | None:
+def _known(db: sa.Connection, alert: Alert, resource: Resource | None) -> Ticket | None:
     """The ticket that the named run belongs to already."""
-    resource = s.connection(alert.platform, alert.resource)
     where = resource.id if resource else alert.resource
     if alert.run_id is None or where is None:
         return None
     row = tickets.known_run(db, RunRef(alert.platform, where, alert.run_id))
-    return row.ticket_id if row else None
+    return tickets.get(db, row.ticket_id) if row else None
+
+
+async def _take_known(s: Services, kept: Kept, ref: RunRef, resource: Resource) -> None:
+    """A run whose ticket is closed: the platform says whether it has ended again since."""
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            run, failure = await again.look(s.platforms[ref.platform], ref)
+    except (OutsideError, TimeoutError) as error:
+        await _ask_again(s, kept, str(error) or "no answer in time", longest=SLOWEST)
+        return
+    opening = await again.explained(s, resource, run, failure) if run and failure else None
+    await s.database.write(partial(again.join, s, kept, ref, run, opening))
 
 
 async def _take_run(s: Services, kept: Kept, ref: RunRef, resource: Resource) -> None:
@@ -165,8 +179,9 @@ def _settle(s: Services, kept: Kept, opening: Opening, db: sa.Connection) -> Non
     elif unclear is not None and now - kept.created_at < HELD:
         reason = f"may be the rerun of {unclear.ticket_id}"
         alerts.put(db, kept, state="held", reason=reason, due_at=now + timedelta(seconds=2))
-    elif mother := _of_our_group(db, opening):
-        alerts.joined(db, kept, mother, "a rerun in the group of this ticket")
+    elif opening.run and (mother := persons.mother(db, opening.run)):
+        persons.saw(db, s, mother, opening.run, now)
+        alerts.joined(db, kept, mother.id, "a rerun in the group of this ticket")
     else:
         if unclear is not None:
             opening = replace(opening, hands_off=f"may be the rerun of {unclear.ticket_id}: no machine acts on it")
@@ -181,17 +196,6 @@ def _has_ticket(db: sa.Connection, opening: Opening) -> str | None:
     for child in opening.children:
         tickets.add_run(db, child.ref, row.ticket_id, "child", child.status, child.ended_at)
     return str(row.ticket_id)
-
-
-def _of_our_group(db: sa.Connection, opening: Opening) -> str | None:
-    """The ticket whose group the run belongs to; a run that began after that ticket was closed is a new matter."""
-    run = opening.run
-    if run is None or run.group_id is None:
-        return None
-    mother = tickets.by_group(db, opening.ref.platform, opening.ref.resource, run.group_id)
-    if mother is None or (mother.ack_ts and run.started_at and run.started_at > mother.ack_ts):
-        return None
-    return mother.id
 
 
 def _with_alert(failure: Failure | None, alert: Alert, root: Run) -> Failure:
@@ -241,13 +245,17 @@ async def _open_unconnected(s: Services, kept: Kept) -> None:
     await s.database.write(partial(_settle, s, kept, opening))
 
 
+async def _ask_again(s: Services, kept: Kept, why: str, longest: timedelta) -> None:
+    """The platform could not be asked: a little later, and each time later, but never later than `longest`."""
+    later = s.clock.now() + min(timedelta(seconds=2 ** min(kept.tries, 10)), longest)
+    await s.database.write(
+        lambda db: alerts.put(db, kept, state="looking", reason=why, tries=kept.tries + 1, due_at=later)
+    )
+
+
 async def _platform_is_silent(s: Services, kept: Kept, ref: RunRef, resource: Resource, why: str) -> None:
-    now = s.clock.now()
-    if kept.feed_child or now - kept.created_at < PATIENCE:  # a child alone is no reason for a ticket
-        later = now + timedelta(seconds=min(2 ** min(kept.tries, 4), 10))
-        await s.database.write(
-            lambda db: alerts.put(db, kept, state="looking", reason=why, tries=kept.tries + 1, due_at=later)
-        )
+    if kept.feed_child or s.clock.now() - kept.created_at < PATIENCE:  # a child alone is no reason for a ticket
+        await _ask_again(s, kept, why, longest=timedelta(seconds=10))
         return
     opening = await _opening_of_alert(s, kept.alert, ref, resource)
     await s.database.write(partial(_settle, s, kept, replace(opening, root_unknown=True)))

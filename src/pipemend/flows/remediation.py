@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
@@ -35,6 +35,7 @@ FRESH = timedelta(seconds=10)  # so old may be what the platform said when a rer
 DIRECT_SEARCH = timedelta(minutes=5)
 DEADLINE = timedelta(hours=1)
 STUMBLES = 3
+FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 ACCEPTED = "accepted"  # the stage of an attempt whose playbook said yes and named no run
 
 
@@ -84,7 +85,8 @@ async def standing(platform: Platform, attempt: Attempt, ours: set[str]) -> Stan
 
 def judge_later(root: Run, later: Sequence[Run], ours: set[str]) -> Standing:
     """What later runs of the same work mean for a repair. A rerun of ours past its deadline may still run."""
-    if root.status is RunStatus.SUCCEEDED or any(run.status is RunStatus.SUCCEEDED for run in later):
+    went_well = _latest_end(RunStatus.SUCCEEDED, root, *later)
+    if went_well > FIRST and went_well >= _latest_end(RunStatus.FAILED, root, *later):
         return Standing.RECOVERED
     others = [run for run in later if run.ref.run_id not in ours]
     if any(not run.ended for run in others):
@@ -92,6 +94,12 @@ def judge_later(root: Run, later: Sequence[Run], ours: set[str]) -> Standing:
     if any(not run.ended for run in later):
         return Standing.OURS_RUNS
     return Standing.TAKEN_OVER if any(run.failed for run in others) else Standing.FAILED
+
+
+def _latest_end(status: RunStatus, *runs: Run) -> datetime:
+    """When the last of the runs that ended so did, FIRST if none has; an end without a time is the newest."""
+    ends = [run.ended_at or LAST for run in runs if run.status is status]
+    return max(ends, default=FIRST)
 
 
 @step("attempt.call")

@@ -35,6 +35,11 @@ class Opening:
     run_unknown: bool = False
     root_unknown: bool = False
 
+    @property
+    def resource_name(self) -> str:
+        """What people call the factory or workspace."""
+        return self.resource.name if self.resource else self.ref.resource.rsplit("/", 1)[-1]
+
 
 async def diagnosed(s: Services, failure: Failure) -> Diagnosis:
     """The rules' word on a failure."""
@@ -61,7 +66,7 @@ def open_ticket(db: sa.Connection, s: Services, opening: Opening, now: datetime)
 
 def _new(db: sa.Connection, s: Services, opening: Opening, now: datetime) -> Ticket:
     ref, run, resource = opening.ref, opening.run, opening.resource
-    name = resource.name if resource else ref.resource.rsplit("/", 1)[-1]
+    name = opening.resource_name
     rule = s.playbooks.rule_for(name, opening.pipeline)
     team, owner, cost_center = s.policy.finops
     ended = run.ended_at or now if run and run.ended else None
@@ -85,15 +90,14 @@ def _new(db: sa.Connection, s: Services, opening: Opening, now: datetime) -> Tic
         finops_owner=rule.owner or owner,
         finops_cost_center=rule.cost_center or cost_center,
         hands_off=opening.hands_off,
-        **explained_by(db, s, opening, now, rule.severity),
+        **explained_by(db, s, opening, now),
     )
 
 
-def explained_by(
-    db: sa.Connection, s: Services, opening: Opening, at: datetime, severity: str | None = None
-) -> dict[str, Any]:
+def explained_by(db: sa.Connection, s: Services, opening: Opening, at: datetime) -> dict[str, Any]:
     """The columns that a diagnosis fills."""
     failure, platform = opening.failure, opening.ref.platform
+    severity = s.playbooks.rule_for(opening.resource_name, opening.pipeline).severity
     diagnosis = opening.diagnosis or NOTHING
     fault = failure.fault
     grade = Severity(severity) if severity else diagnosis.severity

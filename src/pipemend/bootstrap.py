@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pipemend.flows.worker import Worker
 
 log = logging.getLogger(__name__)
-PLATFORMS = ("pipemend.platforms.data_factory",)
+PLATFORMS = ("pipemend.platforms.data_factory", "pipemend.platforms.databricks")
 NOTIFIERS = ("pipemend.notifiers.slack", "pipemend.notifiers.jira")
 RULES, MODEL = "pipemend.analyzers.rules", "pipemend.analyzers.llm"
 HEARTBEAT_SECONDS = 10.0

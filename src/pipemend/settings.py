@@ -89,6 +89,15 @@ class Settings(BaseModel):
         description="Secret of the door /azure-monitor; without it the door is closed.",
     )
 
+    databricks_host: str = Field("", description="Databricks workspace, with or without https://.")
+    databricks_token: SecretStr | None = Field(
+        None, description="Access token for the workspace; without it the Azure identity is used."
+    )
+    databricks_webhook_user: str = Field("", description="User name of the door /databricks-monitor.")
+    databricks_webhook_password: SecretStr | None = Field(
+        None, description="Password of the door /databricks-monitor; without it the door is closed."
+    )
+
     playbook_retry_pipeline: SecretStr | None = Field(
         None, description="Logic App that reruns a pipeline; without it: direct."
     )
@@ -189,7 +198,7 @@ class Settings(BaseModel):
     def _no_slash(cls, value: str) -> str:
         return value.rstrip("/")
 
-    @field_validator("jira_domain")
+    @field_validator("jira_domain", "databricks_host")
     @classmethod
     def _address(cls, value: str) -> str:
         value = value.rstrip("/")
@@ -213,6 +222,9 @@ class Settings(BaseModel):
         _all_or_none(self, ("slack_bot_token", "slack_alert_channel"))
         _all_or_none(self, ("jira_domain", "jira_user_email", "jira_api_token"))
         _all_or_none(self, ("msi_endpoint", "msi_secret"))
+        _all_or_none(self, ("databricks_webhook_user", "databricks_webhook_password"))
+        if self.databricks_token:
+            _all_or_none(self, ("databricks_host", "databricks_token"))
         self.levels_seconds  # noqa: B018 - says at start what is wrong with SLA_SECONDS
         for name, address in self.addresses().items():
             self.check_address(name, address)
@@ -263,7 +275,11 @@ class Settings(BaseModel):
 
     def addresses(self) -> dict[str, str]:
         """Every address outside that we may call, by setting."""
-        found = {"JIRA_DOMAIN": self.jira_domain, "GOOGLE_GEMINI_BASE_URL": self.google_gemini_base_url}
+        found = {
+            "JIRA_DOMAIN": self.jira_domain,
+            "DATABRICKS_HOST": self.databricks_host,
+            "GOOGLE_GEMINI_BASE_URL": self.google_gemini_base_url,
+        }
         if self.azure_data_factory_name:
             found["AZURE_RESOURCE_MANAGER_URL"] = self.azure_resource_manager_url
         if self.azure_client_secret:

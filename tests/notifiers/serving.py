@@ -67,9 +67,9 @@ class Vendor:
 
 
 @asynccontextmanager
-async def serving(app: Any) -> AsyncIterator[str]:
+async def serving(app: Any, **more: Any) -> AsyncIterator[str]:
     """Serves inside the running loop; gives the base address."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", ws="none", lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", ws="none", lifespan="off", **more))
     running = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.005)

@@ -33,6 +33,8 @@ user-assigned one.
 
 On App Service the platform itself sets `IDENTITY_ENDPOINT` and `IDENTITY_HEADER` in the environment. Azure's library
 reads them from there, not from `.env`. Where only their old names exist, those are taken."""
+DATABRICKS = """The host connects the workspace. Without a token the Azure identity above is used: it must be a user or
+service principal of the workspace. User and password of the webhook go together."""
 PLAYBOOKS = """\
 An action whose Logic App has an address here runs through it. Addresses are secrets, for they hold a signature. On Data
 Factory there is one action so far, `retry_pipeline`; the other addresses are kept for what is to come and change
@@ -68,6 +70,7 @@ class Group:
 GROUPS = (
     Group("What it may do", "", ("auto_", "max_", "starts_", "watch_")),
     Group("Data Factory and its identity", FACTORY, ("azure_", "identity_", "msi_")),
+    Group("Databricks", DATABRICKS, ("databricks_",)),
     Group("Playbooks", PLAYBOOKS, ("playbook",)),
     Group("Slack", "The first two go together.", ("slack_",)),
     Group("Jira", "The first three go together.", ("jira_",)),

@@ -116,3 +116,31 @@ async def test_a_run_of_another_job_knows_who_started_it(tiny: TinyDatabricks):
         [run] = (await dbx.changes(RESOURCE, at(tiny))).runs
     assert run.parent is not None
     assert run.parent.run_id == "4711"
+
+
+async def test_what_nobody_took_in_is_told_again(tiny: TinyDatabricks):
+    long_ago = tiny.now - 5 * 86_400_000
+    run_id = tiny.begins(start_time=long_ago)
+    async with connected(tiny) as dbx:
+        reader = Reader(dbx, tiny)
+        await reader.sees()
+        tiny.ends(run_id, "FAILED")
+        since = reader.since
+        assert (await reader.sees())[str(run_id)] is RunStatus.FAILED
+        reader.since = since  # the database was away
+        assert (await reader.sees())[str(run_id)] is RunStatus.FAILED
+
+
+async def test_a_failed_run_keeps_its_own_end_after_a_repair(tiny: TinyDatabricks):
+    run_id = tiny.fails()
+    own_end = tiny.now
+    tiny.now += 60_000
+    tiny.repaired(run_id)
+    tiny.now += 60_000
+    tiny.ends(run_id, "FAILED")
+    async with connected(tiny) as dbx:
+        for _ in range(2):
+            first, second = (await dbx.changes(RESOURCE, at(tiny))).runs
+            assert first.ended_at is not None
+            assert int(first.ended_at.timestamp() * 1000) == own_end
+            assert (second.ref.run_id, second.status) == (f"{run_id}:repair:9001", RunStatus.FAILED)

@@ -1,17 +1,19 @@
 """What changed in a workspace since a watermark.
 
 Databricks lists runs by their start and tells no changes. So each reading asks for the runs that are active, and for
-those that have ended since they began not long ago. A run that was active and is not any more is read by itself, and
-so is an old one that is active again: that is a repair. Calls grow with the workspace, not with our reruns.
+those that have ended since they began not long ago. A run that was active and is not any more is read by itself, so
+is one that failed, and an old one that is active again: those have, or may have, been repaired, and no list tells.
+Calls grow with the workspace, not with our reruns.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from logging import getLogger
 
 from pipemend.core.clock import Clock
-from pipemend.core.run import Changes, RunRef
+from pipemend.core.run import Changes, Run, RunRef
 from pipemend.platforms.databricks.client import Found, Json, Workspace
 from pipemend.platforms.databricks.runs import at, run_of, runs_of, starter, state_of, text
 
@@ -24,51 +26,67 @@ AT_ONCE, MOST_ALONE, PAGES = 5, 200, 200
 Rows = Mapping[str, Json]
 
 
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What a reading leaves for the next one. `told` are the runs that failed, each read by itself; `done` are those
+    whose repair by us has ended."""
+
+    active: Set[str] = frozenset()
+    repairing: Set[str] = frozenset()
+    ends: Mapping[str, object] = field(default_factory=dict)
+    told: Rows = field(default_factory=dict)
+    done: Set[str] = frozenset()
+    read_at: datetime | None = None
+    swept_at: datetime | None = None
+    until: datetime | None = None
+
+
 class Feed:
     """Reads one workspace's changes. What it remembers only saves calls: without it the next reading goes far back."""
 
     def __init__(self, workspace: Workspace, clock: Clock) -> None:
         self._workspace = workspace
         self._clock = clock
-        self._active: set[str] = set()
-        self._repairing: set[str] = set()
-        self._ends: dict[str, object] = {}
-        self._read_at: datetime | None = None
-        self._swept_at: datetime | None = None
+        self._memory = self._next = Memory()
+        self._ours: set[str] = set()  # runs that we have had repaired, until the end of that is taken in
 
     async def since(self, since: datetime) -> Changes:
-        asked = self._clock.now()
+        if self._next.until is None or since >= self._next.until:  # else nobody took in what was read: once more
+            self._memory = self._next
+            self._ours -= self._memory.done
+        self._ours |= self._workspace.repaired
+        self._workspace.repaired.clear()
+        was = self._memory
         listed = await self._workspace.runs(active_only="true", pages=PAGES)  # first: what ends now is in the next one
-        theirs = listed.at or asked
-        sweep = self._swept_at is None or theirs - self._swept_at > SWEEP
-        begun = since - FAR_BACK if sweep else min(since, self._read_at or since) - OVERLAP
+        theirs = listed.at or self._clock.now()
+        sweep = was.swept_at is None or theirs - was.swept_at > SWEEP
+        begun = since - FAR_BACK if sweep else min(since, was.read_at or since) - OVERLAP
         ended = await self._workspace.runs(
             completed_only="true", start_time_from=str(int(begun.timestamp() * 1000)), pages=PAGES
         )
         if not (listed.complete and ended.complete):
             log.warning("more runs than one answer may hold", extra={"resource": self._workspace.resource.id})
         active, over = _by_id(listed), _by_id(ended)
-        wanted = sorted(self._alone(active, over, begun))
+        known = was.repairing | self._ours
+        again = {run_id for run_id in set(active) - was.active if _began(active[run_id], begun)}
+        wanted = sorted(_alone(was, active, over) | (again - known) | (known - set(active)))
         read = await self._read(wanted[:MOST_ALONE])
-        self._remember(active, over, set(wanted[MOST_ALONE:]), read, begun)
-        self._read_at, self._swept_at = theirs, theirs if sweep else self._swept_at
-        rows = {**active, **over}
-        plain = [row for run_id, row in rows.items() if run_id not in read and run_id not in self._repairing]
-        runs = [run for row in plain if (run := run_of(row, self._workspace.resource, self._parent(row)))]
-        runs += [run for raw in read.values() for run in runs_of(raw, self._workspace.resource, self._parent(raw))]
-        return Changes(tuple(runs), max(since, theirs))
-
-    def _alone(self, active: Rows, over: Rows, begun: datetime) -> set[str]:
-        """The runs that the lists do not tell enough of: they have ended, or a repair has begun or ended."""
-        known = self._repairing | self._workspace.repaired
-        gone = self._active - set(active) - set(over)
-        moved = {run_id for run_id, row in over.items() if self._ends.get(run_id, _end(row)) != _end(row)}
-        return gone | moved | (self._again(active, begun) - known) | (known - set(active))
-
-    def _again(self, active: Rows, begun: datetime) -> set[str]:
-        """Old runs that were not active at the last reading and are now."""
-        new = set(active) - self._active
-        return {run_id for run_id in new if (at(active[run_id].get("start_time")) or begun) < begun}
+        until = max(since, theirs)
+        done = {run_id for run_id, raw in read.items() if state_of(raw).status.ended and run_id not in active}
+        self._next = Memory(
+            active=set(active) | set(wanted[MOST_ALONE:]),
+            repairing=(known | again) - done,
+            done=done,
+            ends={run_id: _end(row) for run_id, row in over.items()},
+            told={run_id: raw for run_id, raw in {**was.told, **read}.items() if run_id in over},
+            read_at=theirs,
+            swept_at=theirs if sweep else was.swept_at,
+            until=until,
+        )
+        whole = {**self._next.told, **read}
+        skip = known | again | set(wanted) | set(whole)
+        plain = {run_id: row for run_id, row in {**active, **over}.items() if run_id not in skip}
+        return Changes((*self._plain(plain), *self._with_repairs(whole)), until)
 
     async def _read(self, run_ids: Sequence[str]) -> dict[str, Json]:
         turns = asyncio.Semaphore(AT_ONCE)
@@ -80,17 +98,31 @@ class Feed:
         found = await asyncio.gather(*(one(run_id) for run_id in run_ids))
         return {run_id: raw for run_id, raw in zip(run_ids, found, strict=True) if raw is not None}
 
-    def _remember(self, active: Rows, over: Rows, unread: set[str], read: Rows, begun: datetime) -> None:
-        known = self._repairing | self._workspace.repaired | self._again(active, begun)
-        running = {run_id for run_id, raw in read.items() if not state_of(raw).status.ended}
-        self._repairing = {run_id for run_id in known if run_id in active or run_id in running or run_id in unread}
-        self._workspace.repaired.clear()
-        self._active = set(active) | unread
-        self._ends = {run_id: _end(row) for run_id, row in over.items()}
+    def _plain(self, rows: Rows) -> list[Run]:
+        resource = self._workspace.resource
+        return [run for row in rows.values() if (run := run_of(row, resource, self._parent(row)))]
+
+    def _with_repairs(self, rows: Rows) -> list[Run]:
+        resource = self._workspace.resource
+        return [run for raw in rows.values() for run in runs_of(raw, resource, self._parent(raw))]
 
     def _parent(self, row: Json) -> RunRef | None:
         by, resource = starter(row), self._workspace.resource
         return RunRef(resource.platform, resource.id, by) if by else None
+
+
+def _alone(was: Memory, active: Rows, over: Rows) -> set[str]:
+    """The runs of which the lists do not tell enough: no longer active and not listed; ended again; or failed, for a
+    failed run may have been repaired."""
+    gone = {run_id for run_id in was.active if run_id not in active and run_id not in over}
+    moved = {run_id for run_id, row in over.items() if was.ends.get(run_id, _end(row)) != _end(row)}
+    failed = {run_id for run_id, row in over.items() if state_of(row).failed and run_id not in was.told}
+    return gone | moved | failed
+
+
+def _began(row: Json, begun: datetime) -> bool:
+    """Whether a run that was not active at the last reading had begun long before: then it has been repaired."""
+    return (at(row.get("start_time")) or begun) < begun
 
 
 def _by_id(found: Found) -> dict[str, Json]:

@@ -47,6 +47,7 @@ class Fault:
     service: str | None = None
     operation: str | None = None
     text: str | None = None
+    workspace: str | None = None
     status: int | None = None
     headers: Headers = ()
     seconds: float = 60.0
@@ -56,13 +57,19 @@ class Fault:
     fields: tuple[str, ...] = ()
 
     def meets(self, service: str, operation: str, call: Call) -> bool:
-        right_place = self.service in (None, service) and self.operation in (None, operation)
+        right_place = self.service in (None, service) and self.workspace in (None, call.workspace)
+        right_place = right_place and self.operation in (None, operation)
         return right_place and (self.text is None or call.holds(self.text))
 
     def as_dict(self) -> dict[str, Any]:
         return {
             "id": self.id,
-            "match": {"service": self.service, "operation": self.operation, "text": self.text},
+            "match": {
+                "service": self.service,
+                "operation": self.operation,
+                "text": self.text,
+                "workspace": self.workspace,
+            },
             "kind": self.kind,
             "status": self.status,
             "headers": dict(self.headers),

@@ -14,7 +14,7 @@ from .refusals import arm_error
 from .wire import Answer, Call, Refused
 from .world import World
 
-CONTROL = "twin"
+CONTROL, DATABRICKS = "twin", "databricks"
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -37,6 +37,8 @@ class Front:
             await line.send(arm_error("NotFound", f"The twin has nothing at {call.method} {call.path}.", 404))
             return
         operation, call = found
+        if operation.service == DATABRICKS:
+            call = replace(call, workspace=self._world.workspace_at(call.port))
         strikes = self._world.faults.strike
         fault = None if operation.service == CONTROL else strikes(operation.service, operation.name, call)
         entry = self._world.journal.write(call, operation.service, operation.name, fault)
@@ -92,6 +94,7 @@ def _call(scope: Scope, body: bytes) -> Call:
         body=body,
         base_url=f"{scope.get('scheme', 'http')}://{headers.get('host', '127.0.0.1')}",
         client=scope["client"][0] if scope.get("client") else None,
+        port=scope["server"][1] if scope.get("server") else None,
     )
     return replace(call, path=call.path or "/")
 

@@ -1,10 +1,11 @@
-"""Managed identity of an App Service, and the tokens that Resource Manager believes."""
+"""Managed identity of an App Service, and the tokens that Resource Manager and Databricks believe."""
 
 import base64
 import hashlib
 import hmac
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +28,7 @@ class Identity:
 
 
 class BadToken(Exception):
-    """Resource Manager does not believe the token; the code is its own word for why."""
+    """The token is not believed; the code is Resource Manager's word for why."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -46,8 +47,8 @@ def issue(claims: dict[str, Any]) -> str:
     return f"{head}.{body}.{_signature(f'{head}.{body}')}"
 
 
-def check(identity: Identity, authorization: str) -> None:
-    """Raises BadToken unless the header holds a token that is ours, alive and meant for Resource Manager."""
+def check(identity: Identity, authorization: str, audiences: Sequence[str] = AUDIENCES) -> None:
+    """Raises BadToken unless the header holds a token that is ours, alive and meant for one of these audiences."""
     scheme, _, given = authorization.partition(" ")
     if scheme.casefold() != "bearer" or not given:
         raise BadToken("AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing.")
@@ -56,8 +57,8 @@ def check(identity: Identity, authorization: str) -> None:
         raise BadToken("InvalidAuthenticationToken", "The access token is invalid.")
     if claims["exp"] <= time.time():
         raise BadToken("ExpiredAuthenticationToken", "The access token expiry UTC time is earlier than current time.")
-    if claims["aud"] not in AUDIENCES:
-        allowed = ",".join(f"'{audience}'" for audience in AUDIENCES)
+    if claims["aud"] not in audiences:
+        allowed = ",".join(f"'{audience}'" for audience in audiences)
         message = (
             f"The access token has been obtained for wrong audience or resource '{claims['aud']}'. It should exactly "
             f"match with one of the allowed audiences {allowed}."

@@ -25,6 +25,7 @@ class Entry:
     method: str
     path: str
     time: str
+    workspace: str | None = None
     status: int | None = None
     fault: str | None = None
     fault_id: str | None = None
@@ -40,23 +41,27 @@ class Journal:
     def write(self, call: Call, service: str, operation: str, fault: Fault | None) -> Entry:
         self._written += 1
         path = without_secrets(call)
-        entry = Entry(self._written, call.id, service, operation, call.method, path, stamp(now()))
+        entry = Entry(self._written, call.id, service, operation, call.method, path, stamp(now()), call.workspace)
         if fault is not None:
             entry.fault, entry.fault_id = fault.kind, fault.id
         self._entries.append(entry)
         return entry
 
     def listed(
-        self, service: str | None = None, operation: str | None = None, fault: str | None = None
+        self,
+        service: str | None = None,
+        operation: str | None = None,
+        fault: str | None = None,
+        workspace: str | None = None,
     ) -> list[dict[str, Any]]:
         """Without a service all but the control requests; with a fault those that it has hit."""
         wanted = (e for e in self._entries if _wanted(e, service, operation))
-        return [asdict(e) for e in wanted if fault in (None, e.fault_id)]
+        return [asdict(e) for e in wanted if fault in (None, e.fault_id) and workspace in (None, e.workspace)]
 
     def counts(self) -> dict[str, int]:
         found: dict[str, int] = {}
         for entry in self._entries:
-            name = f"{entry.service}.{entry.operation}"
+            name = ".".join(filter(None, (entry.service, entry.workspace, entry.operation)))
             found[name] = found.get(name, 0) + 1
         return dict(sorted(found.items()))
 

@@ -17,6 +17,17 @@ ARM_CODES = {
     503: "ServiceUnavailable",
     504: "GatewayTimeout",
 }
+DATABRICKS_CODES = {
+    400: "INVALID_PARAMETER_VALUE",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "RESOURCE_DOES_NOT_EXIST",
+    409: "RESOURCE_CONFLICT",
+    429: "REQUEST_LIMIT_EXCEEDED",
+    500: "INTERNAL_ERROR",
+    503: "TEMPORARILY_UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+}
 GOOGLE_STATUSES = {
     400: "INVALID_ARGUMENT",
     401: "UNAUTHENTICATED",
@@ -53,6 +64,10 @@ def google_error(status: int, word: str, message: str, details: list[dict[str, o
     return json_answer({"error": error}, status)
 
 
+def databricks_error(code: str, message: str, status: int = 400) -> Answer:
+    return json_answer({"error_code": code, "message": message}, status)
+
+
 def slack_error(word: str, status: int = 200, **more: object) -> Answer:
     return json_answer({"ok": False, "error": word, **more}, status)
 
@@ -63,6 +78,10 @@ def _azure(status: int) -> Answer:
 
 def _identity(status: int) -> Answer:
     return json_answer({"statusCode": status, "message": _phrase(status), "correlationId": None}, status)
+
+
+def _databricks(status: int) -> Answer:
+    return databricks_error(DATABRICKS_CODES.get(status, "UNKNOWN"), f"{_phrase(status)}.", status)
 
 
 def _slack(status: int) -> Answer:
@@ -83,6 +102,7 @@ def _phrase(status: int) -> str:
 
 _FORMS: dict[str, Callable[[int], Answer]] = {
     "identity": _identity,
+    "databricks": _databricks,
     "slack": _slack,
     "jira": _jira,
     "gemini": _gemini,

@@ -36,8 +36,10 @@ Protocol: type[asyncio.Protocol] = type("Protocol", (_ShowsTransport, AutoHTTPPr
 class _Server(uvicorn.Server):
     """Tells its base URL once it listens."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[str], None], *, signals: bool) -> None:
+    def __init__(self, world: World, config: uvicorn.Config, ready: Callable[[str], None], *, signals: bool) -> None:
         super().__init__(config)
+        self._ports = world.ports
+        self._opening: set[asyncio.Task[None]] = set()
         self._ready = ready
         self._signals = signals
 
@@ -45,7 +47,20 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.servers:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
+            self._ports.serve_with(host, self._listen_too)
             self._ready(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+
+    def _listen_too(self, opened: socket.socket) -> None:
+        """Serves the same world at one more port; who connects before that waits in the socket's queue."""
+        opening = asyncio.get_running_loop().create_task(self._serve_port(opened))
+        self._opening.add(opening)
+        opening.add_done_callback(self._opening.discard)
+
+    async def _serve_port(self, opened: socket.socket) -> None:
+        def protocol() -> asyncio.Protocol:
+            return Protocol(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)  # type: ignore[call-arg]
+
+        self.servers.append(await asyncio.get_running_loop().create_server(protocol, sock=opened))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Hangs up first: whoever still waits for an answer gets none."""
@@ -65,14 +80,16 @@ class _Server(uvicorn.Server):
 
 def serve(host: str = "127.0.0.1", port: int = 0, ready: Callable[[str], None] | None = None) -> None:
     """Serves until interrupted. `ready` hears the base URL; without it the URL is printed."""
-    _Server(_config(World(), host, port), ready or _announce, signals=True).run()
+    world = World()
+    _Server(world, _config(world, host, port), ready or _announce, signals=True).run()
 
 
 @asynccontextmanager
 async def running(world: World | None = None, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
     """Serves inside the running event loop; yields the base URL."""
     listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    server = _Server(_config(world or World(), host, port), listening.set_result, signals=False)
+    place = world or World()
+    server = _Server(place, _config(place, host, port), listening.set_result, signals=False)
     serving = asyncio.create_task(server.serve())
 
     def give_up(_: asyncio.Task[None]) -> None:

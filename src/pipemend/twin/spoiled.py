@@ -9,7 +9,7 @@ from typing import Any
 
 from .wire import Answer
 
-STATUS_KEYS = ("status", "finishReason")
+STATUS_KEYS = ("status", "finishReason", "state", "life_cycle_state", "result_state")
 PIECE = 64 * 1024
 EXTRA = {"reticulated": {"splines": [1, None, {"unheard": True}]}, "": None}
 

@@ -21,6 +21,8 @@ class Call:
     body: bytes = b""
     base_url: str = ""
     client: str | None = None
+    port: int | None = None
+    workspace: str | None = None
     params: Mapping[str, str] = field(default_factory=dict)
 
     def json(self) -> Any:

@@ -4,6 +4,7 @@ from .action_group import ActionGroup
 from .clock import Timers
 from .data_factory.engine import Engine
 from .data_factory.model import Estate
+from .databricks.workspace import Account
 from .faults import FaultBook
 from .gemini.settings import Model
 from .identity import Identity
@@ -11,20 +12,22 @@ from .jira.site import Site
 from .journal import Journal
 from .logic_apps.playbook import Playbook
 from .logic_apps.workflows import DEFAULT, Workflow
+from .ports import Ports
 from .post import Postman
 from .slack.workspace import Workspace
 
-FACTORY = "adf-twin"
+FACTORY, WORKSPACE = "adf-twin", "dbx-twin"
 
 
 class World:
     def __init__(self) -> None:
         self.timers = Timers()
-        self._postmen = (Postman(), Postman())
+        self.ports = Ports()
+        self._postmen = (Postman(), Postman(), Postman())
         self._fill()
 
     def _fill(self) -> None:
-        alerts, callbacks = self._postmen
+        alerts, callbacks, webhooks = self._postmen
         self.journal = Journal()
         self.faults = FaultBook()
         self.identity = Identity()
@@ -32,11 +35,17 @@ class World:
         self.estate.define(FACTORY)
         self.action_group = ActionGroup(self.timers, self.estate, alerts)
         self.engine = Engine(self.timers, self.action_group.hear)
+        self.databricks = Account(self.timers, webhooks, self.estate.succeeded_since)
+        self.databricks.define(WORKSPACE)
         self.playbook = Playbook(self.timers, self.estate, self.engine, callbacks)
         self.workflows = {DEFAULT: Workflow(DEFAULT)}
         self.slack = Workspace()
         self.jira = Site()
         self.gemini = Model()
+
+    def workspace_at(self, port: int | None) -> str:
+        """The name of the workspace that answers at this port; the first one answers at the twin's own."""
+        return self.ports.name(port) or WORKSPACE
 
     def reset(self) -> None:
         """Back to the beginning; what was under way is dropped."""
@@ -47,5 +56,6 @@ class World:
 
     async def close(self) -> None:
         self.timers.cancel_all()
+        self.ports.close()
         for postman in self._postmen:
             await postman.close()

@@ -166,6 +166,16 @@ class Estate:
     def run(self, run_id: str) -> Run | None:
         return next((f.runs[run_id] for f in self.factories.values() if run_id in f.runs), None)
 
+    def succeeded_since(self, pipeline: str, since: float) -> bool:
+        """Whether a run of `factory/pipeline` has ended well since this moment (seconds since 1970)."""
+        factory, _, name = pipeline.rpartition("/")
+        return any(
+            run.status == "Succeeded" and run.end is not None and run.end.timestamp() >= since
+            for run in self.runs()
+            if run.pipeline.name.casefold() == name.casefold()
+            and factory.casefold() in ("", run.pipeline.factory.name.casefold())
+        )
+
     def runs(self) -> list[Run]:
         return [run for factory in self.factories.values() for run in factory.runs.values()]
 

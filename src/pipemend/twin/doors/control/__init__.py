@@ -1,11 +1,14 @@
 """The control addresses: how a rehearsal sets the stage and looks behind it. No authentication, this machine only."""
 
-from . import alerts, faults, pipelines, services, starts, summary, talk
+from . import alerts, clusters, faults, jobs, pipelines, services, starts, summary, talk, workspaces
 
 OPERATIONS = (
     *summary.OPERATIONS,
     *pipelines.OPERATIONS,
     *starts.OPERATIONS,
+    *workspaces.OPERATIONS,
+    *jobs.OPERATIONS,
+    *clusters.OPERATIONS,
     *faults.OPERATIONS,
     *alerts.OPERATIONS,
     *services.OPERATIONS,

@@ -33,16 +33,26 @@ def body(call: Call, known: Iterable[str] | None = None) -> dict[str, Any]:
     data = {} if data is None else data
     if not isinstance(data, dict):
         raise refused("a JSON object is due")
-    strange = set(data) - set(known) if known is not None else set()
-    if strange:
-        raise refused(f"unknown: {', '.join(sorted(strange))}; known: {', '.join(sorted(known or ()))}")
+    if known is not None:
+        _know(data, known)
     return data
+
+
+def _know(data: dict[str, Any], known: Iterable[str]) -> None:
+    strange = set(data) - set(known)
+    if strange:
+        raise refused(f"unknown: {', '.join(sorted(strange))}; known: {', '.join(sorted(known))}")
 
 
 def changed(settings: "Settings", call: Call) -> "Settings":
     """The settings with what the request names changed; types must stay what they are."""
+    return changed_by(settings, body(call))
+
+
+def changed_by(settings: "Settings", data: dict[str, Any]) -> "Settings":
+    """The same, from what a request says."""
     known = {field.name: getattr(settings, field.name) for field in fields(settings)}
-    data = body(call, known)
+    _know(data, known)
     values = {name: _fitting(name, value, known[name]) for name, value in data.items()}
     return replace(settings, **values)
 

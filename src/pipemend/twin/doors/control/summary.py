@@ -9,7 +9,7 @@ from ...logic_apps.workflows import DEFAULT
 from ...operations import operation
 from ...slack import workspace as slack
 from ...wire import Answer, Call, json_answer
-from ...world import FACTORY, World
+from ...world import FACTORY, WORKSPACE, World
 from .reading import SERVICE, done
 
 
@@ -38,6 +38,8 @@ def settings(world: World, base_url: str) -> dict[str, str]:
         "AZURE_SUBSCRIPTION_ID": place.subscription,
         "AZURE_RESOURCE_GROUP": place.resource_group,
         "AZURE_DATA_FACTORY_NAME": FACTORY,
+        "DATABRICKS_HOST": world.ports.address(base_url, WORKSPACE),
+        "DATABRICKS_TOKEN": world.databricks.define(WORKSPACE).settings.tokens[0],
         "IDENTITY_ENDPOINT": f"{base_url}/identity/token",
         "IDENTITY_HEADER": HEADER_VALUE,
         "PLAYBOOK_RETRY_PIPELINE": workflow.url(base_url) if workflow else "",
@@ -58,7 +60,8 @@ def reset(world: World, _: Call) -> Answer:
 
 
 def requests(world: World, call: Call) -> Answer:
-    found = world.journal.listed(*(call.query.get(name) for name in ("service", "operation", "fault")))
+    asked = (call.query.get(name) for name in ("service", "operation", "fault", "workspace"))
+    found = world.journal.listed(*asked)
     return json_answer({"requests": found})
 
 

@@ -1,0 +1,1 @@
+"""Databricks: workspaces whose jobs run by themselves on clusters that live their own life."""

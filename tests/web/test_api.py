@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pipemend.core.clock import stamp
 from pipemend.core.run import Resource
 from pipemend.core.ticket import AI_USER, Approval, RemediationStatus, Status
 from pipemend.store import audit, feeds, schema
@@ -215,7 +216,54 @@ async def test_the_red_button_is_pressed_and_released(world: World):
     assert pressed["paused"] == []
 
 
-@pytest.mark.parametrize("body", [{}, {"enabled": "no"}, {"enabled": 0}, {"enabled": False, "pipeline": "a/b"}])
+async def test_one_pipeline_is_paused_and_resumed(world: World):
+    until = (world.clock.now() + timedelta(hours=2)).isoformat()
+    word = {"pipeline": "Sales/Nightly-Load", "enabled": False, "until": until, "reason": "new schema"}
+    resume = {"pipeline": "sales/nightly-load", "enabled": True}
+    async with world.client(await world.token("operator", "ada")) as client:
+        paused = (await client.post("/api/automation", json=word)).json()
+        resumed = (await client.post("/api/automation", json=resume)).json()
+        again = await client.post("/api/automation", json=resume)
+
+    (pause,) = paused["paused"]
+    assert (paused["enabled"], paused["pressed"]) == (True, False)
+    assert (pause["pipeline"], pause["by"], pause["reason"]) == ("sales/nightly-load", "ada", "new schema")
+    assert pause["until"] == stamp(datetime.fromisoformat(until))
+    assert resumed["paused"] == []
+    assert (again.status_code, again.json()["detail"]) == (409, "sales/nightly-load is not paused")
+    lines = [(line.action, line.pipeline, line.user_name) for line in await world.all_of(schema.audit_trail)]
+    assert lines == [("pipeline_paused", "Nightly-Load", "ada"), ("pipeline_resumed", "nightly-load", "ada")]
+
+
+async def test_a_pause_ends_by_itself(small_world: World):
+    until = (small_world.clock.now() + timedelta(hours=2)).isoformat()
+    async with small_world.client(await small_world.token("operator", "ada")) as client:
+        await client.post("/api/automation", json={"pipeline": "sales/load", "enabled": False, "until": until})
+        small_world.clock.pass_by(hours=2)
+        assert (await client.get("/api/automation")).json()["paused"] == []
+
+
+@pytest.mark.parametrize(
+    ("word", "status", "detail"),
+    [
+        ({"pipeline": "sales", "enabled": False}, 422, "match"),
+        ({"pipeline": "sale/load", "enabled": False}, 404, "called 'sale' is connected, only sales"),
+        ({"pipeline": "sales/load", "enabled": False, "until": "2026-11-23T10:15:00Z"}, 409, "is over already"),
+        ({"pipeline": "sales/load", "enabled": False, "until": "2026-11-24T10:15:00"}, 422, "timezone"),
+        ({"pipeline": "sales/load", "enabled": True, "until": "2026-11-24T10:15:00Z"}, 422, "only a pause"),
+        ({"enabled": False, "until": "2026-11-24T10:15:00Z"}, 422, "only a pause"),
+    ],
+)
+async def test_a_pause_that_makes_no_sense_is_refused_with_the_reason(
+    small_world: World, word: dict[str, Any], status: int, detail: str
+):
+    async with await small_world.a_client("operator") as client:
+        answer = await client.post("/api/automation", json=word)
+        assert (answer.status_code, detail in answer.json()["detail"]) == (status, True), answer.text
+        assert (await client.get("/api/automation")).json()["paused"] == []
+
+
+@pytest.mark.parametrize("body", [{}, {"enabled": "no"}, {"enabled": 0}, {"enabled": False, "pipelines": "a/b"}])
 async def test_the_red_button_wants_a_clear_word(small_world: World, body: dict[str, Any]):
     async with await small_world.a_client("operator") as client:
         assert (await client.post("/api/automation", json=body)).status_code == 422

@@ -10,8 +10,10 @@ from datetime import UTC, datetime
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, Route, async_playwright, expect
 
+from pipemend.core.commands import Switch
 from pipemend.core.events import RemediationStarted, StatusChanged, TicketOpened
 from pipemend.core.ticket import AI_USER, RemediationStatus, Status, Ticket
+from pipemend.flows.commands import carry_out
 from pipemend.store import access, events, tickets
 from pipemend.web.app import create_app
 from tests.web.serving import serving
@@ -225,11 +227,21 @@ async def test_the_red_button_is_pressed_and_every_page_says_so(reader: Reader):
     async with reader.page() as page:
         await page.goto(f"{reader.address}/dashboard/system")
         await page.locator("#act-press summary").click()
-        await page.get_by_label("Reason").fill("too many at once")
+        await page.locator("#act-press").get_by_label("Reason").fill("too many at once")
         await page.locator("#act-press button").click()
         await expect(page.locator(".banner.stop")).to_contain_text("too many at once")
         await page.get_by_role("link", name="Metrics").click()
         await expect(page.locator(".banner.stop")).to_be_visible()
+
+
+@pytest.mark.parametrize("path", ["/dashboard", "/dashboard?ticket={}", "/dashboard/metrics", "/dashboard/system"])
+async def test_a_page_that_is_open_already_says_at_once_that_the_red_button_was_pressed(reader: Reader, path: str):
+    ticket = await reader.world.ticket()
+    async with reader.page() as page:
+        await page.goto(reader.address + path.format(ticket.id))
+        await expect(page.locator("#live")).to_have_text("Live")
+        await carry_out(reader.world.services, Switch(enabled=False, reason="storm", by="rosa"))
+        await expect(page.locator(".banner.stop")).to_contain_text("storm", timeout=2000)
 
 
 async def test_a_session_that_ends_leads_back_to_the_form(reader: Reader):

@@ -50,6 +50,18 @@ async def silent(following: ClientConnection) -> bool:
     return False
 
 
+async def test_a_turned_switch_is_told_at_once_and_belongs_to_no_ticket(world: World, address: str):
+    operator = world.client(await world.token("operator", "ada"))
+    async with operator as client, await socket(address, await world.token("viewer")) as following:
+        await client.post("/api/automation", json={"enabled": False, "reason": "storm"})
+        await client.post("/api/automation", json={"pipeline": "sales/load", "enabled": False})
+        stopped, paused = await hear(following, 2)
+
+    assert (stopped["event"], stopped["ticket_id"], stopped["state"]) == ("automation_changed", None, "stopped")
+    assert (stopped["user"], stopped["reason"]) == ("ada", "storm")
+    assert (paused["state"], paused["pipeline"]) == ("paused", "sales/load")
+
+
 async def test_events_come_as_they_happen(world: World, address: str):
     await world.ticket("before")
     async with await socket(address, await world.token("viewer")) as following:

@@ -232,6 +232,22 @@ async def test_a_button_acts_in_the_name_of_who_presses_it(world: World):
     assert (foreign.status_code, odd.status_code) == (403, 422)
 
 
+async def test_a_pause_is_told_on_every_page_and_ended_on_one(world: World):
+    async with await world.browser("operator") as client:
+        word = {"pipeline": "sales/nightly-load", "hours": "4", "reason": "a <b>schema</b>"}
+        paused = await client.post("/dashboard/system/pauses", data=word)
+        told = [words_of((await client.get(path)).text) for path in ("/dashboard", "/dashboard/system")]
+        wrong = await client.post("/dashboard/system/pauses", data={"pipeline": "sale/nightly-load"})
+        await client.post("/dashboard/system/pauses/end", data={"pipeline": "sales/nightly-load"})
+        after = words_of((await client.get("/dashboard/system")).text)
+
+    assert paused.status_code == 303
+    banner = "sales/nightly-load paused by operator until 23 Nov 14:15:00 UTC: a <b>schema</b>"
+    assert all(banner in page for page in told)
+    assert (wrong.status_code, "no factory or workspace called" in wrong.text) == (404, True)
+    assert "sales/nightly-load" not in after
+
+
 async def test_the_red_button_shows_a_banner_on_every_page(world: World):
     ticket = await world.ticket()
     paths = ("/dashboard", f"/dashboard?ticket={ticket.id}", "/dashboard/metrics", "/dashboard/system")

@@ -41,6 +41,7 @@ def everywhere(
 
 Url = Annotated[str, typer.Option(envvar="PIPEMEND_URL", help="Address of the server.")]
 Token = Annotated[str, typer.Option(envvar="PIPEMEND_TOKEN", help="API token.")]
+REASON = "Why; others read it."
 
 
 @app.command()
@@ -148,6 +149,55 @@ def deliveries_replay(
     from pipemend.cli.remote import replay
 
     replay(url, token, delivery_id)
+
+
+@app.command("stop-all")
+def stop_all(
+    token: Token, url: Url = "http://127.0.0.1:8000", reason: Annotated[str, typer.Option(help=REASON)] = ""
+) -> None:
+    """Presses the red button: nothing is started, anywhere, until start-all."""
+    from pipemend.cli import switches
+
+    switches.stop_all(url, token, reason)
+
+
+@app.command("start-all")
+def start_all(
+    token: Token, url: Url = "http://127.0.0.1:8000", reason: Annotated[str, typer.Option(help=REASON)] = ""
+) -> None:
+    """Releases the red button: what was held is judged again."""
+    from pipemend.cli import switches
+
+    switches.start_all(url, token, reason)
+
+
+@app.command()
+def pause(
+    pipeline: Annotated[str, typer.Argument(help="factory/pipeline.")],
+    token: Token,
+    url: Url = "http://127.0.0.1:8000",
+    until: Annotated[str | None, typer.Option(help="When it ends, as 2026-11-30T06:00.")] = None,
+    hours: Annotated[float | None, typer.Option(help="How long it lasts, instead.", min=0.01, max=10000)] = None,
+    reason: Annotated[str, typer.Option(help=REASON)] = "",
+) -> None:
+    """Holds every start of one pipeline, for a while or until resume."""
+    from datetime import UTC, datetime
+
+    from pipemend.cli import switches
+
+    switches.pause(url, token, pipeline, switches.until_of(until, hours, datetime.now(UTC)), reason)
+
+
+@app.command()
+def resume(
+    pipeline: Annotated[str, typer.Argument(help="factory/pipeline.")],
+    token: Token,
+    url: Url = "http://127.0.0.1:8000",
+) -> None:
+    """Ends the pause of one pipeline: what waited is judged again."""
+    from pipemend.cli import switches
+
+    switches.resume(url, token, pipeline)
 
 
 @playbooks.command("check")

@@ -11,13 +11,17 @@ from pipemend.core.errors import NotAllowed, NotFound, OutsideError, SettingsErr
 TIMEOUT = httpx.Timeout(15, connect=5)
 
 
-def call(url: str, token: str, method: str, path: str) -> Any:
+def call(url: str, token: str, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
     """The answer as JSON. Raises with the server's own words."""
     if not url.startswith(("http://", "https://")):
         raise SettingsError(f"PIPEMEND_URL, --url: '{url}' must begin with http:// or https://")
     try:
         answer = httpx.request(
-            method, f"{url.rstrip('/')}{path}", headers={"Authorization": f"Bearer {token}"}, timeout=TIMEOUT
+            method,
+            f"{url.rstrip('/')}{path}",
+            json=body,
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=TIMEOUT,
         )
     except httpx.HTTPError as error:
         raise Unreachable(f"no answer from {url} ({type(error).__name__}); is the server running?") from None

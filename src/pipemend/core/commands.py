@@ -40,4 +40,20 @@ class Switch(Command):
 
     enabled: bool
     reason: str = ""
-    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause(Command):
+    """Holds every start of one pipeline, `factory/name`, until then, or until somebody resumes it."""
+
+    pipeline: str
+    until: datetime | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resume(Command):
+    """Ends the pause of one pipeline."""
+
+    pipeline: str
+    reason: str = ""

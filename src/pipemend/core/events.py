@@ -94,6 +94,19 @@ class Explained(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AutomationChanged(Event):
+    """A switch was turned: `stopped` or `released` everywhere, `paused` or `resumed` for one pipeline. Of no ticket."""
+
+    name = "automation_changed"
+    ticket_id: str = ""
+    state: str
+    user: str
+    pipeline: str | None = None
+    reason: str = ""
+    until: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SlaBreached(Event):
     """The ticket is still open, and its time is over. It happens once."""
 

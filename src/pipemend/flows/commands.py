@@ -6,15 +6,15 @@ from functools import partial
 
 import sqlalchemy as sa
 
-from pipemend.core.commands import Acknowledge, Command, Retry, Stop, Switch
+from pipemend.core.commands import Acknowledge, Command, Pause, Resume, Retry, Stop, Switch
 from pipemend.core.errors import OutsideError, Overtaken, Stale
 from pipemend.core.events import StatusChanged
 from pipemend.core.run import RunRef
 from pipemend.core.ticket import RemediationStatus, Status, Ticket
-from pipemend.flows import endings
+from pipemend.flows import endings, switching
 from pipemend.flows.decision import Grounds, decide
 from pipemend.flows.services import Services
-from pipemend.store import attempts, audit, events, switches, tickets
+from pipemend.store import attempts, audit, events, tickets
 
 log = logging.getLogger(__name__)
 CANCEL_SECONDS, TRIES = 15, 5
@@ -47,9 +47,14 @@ def _do(s: Services, command: Command, db: sa.Connection) -> Ticket | None:
         case Stop():
             return _stop(db, s, command)
         case Switch():
-            _switch(db, s, command)
-            return None
-    raise Stale(f"nobody knows how to carry out {type(command).__name__}")
+            switching.switch(db, s, command)
+        case Pause():
+            switching.pause(db, s, command)
+        case Resume():
+            switching.resume(db, s, command)
+        case _:
+            raise Stale(f"nobody knows how to carry out {type(command).__name__}")
+    return None
 
 
 def _acknowledge(db: sa.Connection, s: Services, command: Acknowledge) -> Ticket:
@@ -116,15 +121,6 @@ def _stop(db: sa.Connection, s: Services, command: Stop) -> Ticket:
             return ticket  # stopped before; now its rerun is to be cancelled too
         raise Stale(f"automation has stopped already: {ticket.hands_off}")
     return endings.step_back(db, s, ticket, command.by, f"stopped by {command.by}", s.clock.now())
-
-
-def _switch(db: sa.Connection, s: Services, command: Switch) -> None:
-    now = s.clock.now()
-    switches.press(db, enabled=command.enabled, reason=command.reason, by=command.by, at=now)
-    action = "automation_released" if command.enabled else "automation_stopped_everywhere"
-    audit.write(db, action, at=now, user=command.by, details={"reason": command.reason})
-    if command.enabled:
-        switches.look_again(db, now)
 
 
 async def _cancel_rerun(s: Services, ticket: Ticket) -> None:

@@ -79,6 +79,7 @@ def situation(
         now=now,
         enabled=s.policy.enabled,
         held=switches.held(db),
+        paused=switches.pause_of(db, f"{ticket.display_resource}/{ticket.pipeline}", now),
         freeze=s.playbooks.freeze,
         connection_known=ticket.connection is not None,
         resource=ticket.display_resource or ticket.resource,
@@ -160,7 +161,7 @@ def _schedule(
     before = attempts.of_ticket(db, ticket.id)
     number = len(before) + 1
     wait = 0.0 if view.by_person else book.wait_before(view.attempts + 1, s.jitter())
-    due = max(now + timedelta(seconds=wait), until or now)
+    due = now + timedelta(seconds=wait)  # what objects now is asked again then: it may have ended before its time
     attempts.insert(
         db,
         ticket_id=ticket.id,
@@ -176,7 +177,7 @@ def _schedule(
         due_at=due,
     )
     ticket = tickets.move(db, ticket, remediation_status=RemediationStatus.IN_PROGRESS)
-    events.record(db, _scheduled(ticket, number, due, grounds.reason), now, s.notifiers)
+    events.record(db, _scheduled(ticket, number, max(due, until or due), grounds.reason), now, s.notifiers)
     return ticket
 
 

@@ -20,6 +20,7 @@ KINDS: Mapping[str, type[facts.Event]] = {
         facts.StatusChanged,
         facts.Explained,
         facts.SlaBreached,
+        facts.AutomationChanged,
     )
 }
 

@@ -282,6 +282,7 @@ switches = sa.Table(
     sa.Column("reason", sa.Text, nullable=False, server_default=""),
     sa.Column("by", sa.Text, nullable=False),
     sa.Column("at", Instant, nullable=False),
+    sa.Column("until", Instant),
 )
 
 workers = sa.Table(

@@ -1,15 +1,17 @@
 """What may be asked of the API: queries and bodies, with their limits. Unknown names are refused."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from fastapi import Path
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from pipemend.core.badge import Tab
+from pipemend.core.commands import Command, Pause, Resume, Switch
 from pipemend.core.rca import Severity
 
 MOST_PAGES = 100_000
 Words = Annotated[str, Field(max_length=500, pattern=r"^[^\x00]*$")]
+Pipeline = Annotated[str, Field(max_length=300, pattern=r"^[^\x00/]+/[^\x00]+$")]  # factory/name
 TicketId = Annotated[str, Path(max_length=200)]
 DeliveryId = Annotated[int, Path(ge=1, le=2**31 - 1)]
 
@@ -61,8 +63,25 @@ class StopIn(Body):
 
 
 class AutomationIn(Body):
+    """The red button; with `pipeline` (`factory/name`) a pause of that one alone, or its end."""
+
     enabled: bool = Field(strict=True)
     reason: Words = ""
+    pipeline: Pipeline | None = None
+    until: AwareDatetime | None = None
+
+    @model_validator(mode="after")
+    def _ends_a_pause_only(self) -> Self:
+        if self.until is not None and (self.pipeline is None or self.enabled):
+            raise ValueError("until: only a pause of one pipeline ends by itself")
+        return self
+
+    def command(self, by: str) -> Command:
+        if self.pipeline is None:
+            return Switch(by=by, enabled=self.enabled, reason=self.reason)
+        if self.enabled:
+            return Resume(by=by, pipeline=self.pipeline, reason=self.reason)
+        return Pause(by=by, pipeline=self.pipeline, until=self.until, reason=self.reason)
 
 
 class TokenIn(Body):

@@ -181,5 +181,6 @@ class Live:
 
 def text_of(row: Row) -> str:
     """An event as it goes over the socket."""
-    known: dict[str, Any] = {"id": row.id, "event": row.name, "ticket_id": row.ticket_id, "at": stamp(row.at)}
+    ticket = row.ticket_id or None  # a switch belongs to no ticket
+    known: dict[str, Any] = {"id": row.id, "event": row.name, "ticket_id": ticket, "at": stamp(row.at)}
     return json.dumps({**row.data, **known}, ensure_ascii=False)

@@ -11,7 +11,6 @@ from fastapi import Query as InQuery
 from starlette.responses import Response
 
 import pipemend
-from pipemend.core.commands import Switch
 from pipemend.flows import commands
 from pipemend.flows.services import Services
 from pipemend.store import alerts, deliveries, events, feeds, leases, reports, switches
@@ -39,10 +38,8 @@ async def automation(services: Served, _: Viewer) -> schemas.Automation:
 
 @router.post("/automation")
 async def switch(services: Served, user: Operator, body: asked.AutomationIn) -> schemas.Automation:
-    """The red button: `enabled: false` holds every start, everywhere, until it is released."""
-    await commands.carry_out(
-        services, Switch(by=user.name, enabled=body.enabled, reason=body.reason, at=services.clock.now())
-    )
+    """The red button: `enabled: false` holds every start, everywhere; with `pipeline` those of one pipeline."""
+    await commands.carry_out(services, body.command(user.name))
     return await automation_of(services)
 
 
@@ -61,8 +58,12 @@ def automation_in(db: sa.Connection, services: Services) -> schemas.Automation:
         at=row.at if row else None,
         setting=setting,
         pressed=pressed,
-        paused=[],
+        paused=[_pause(row) for row in switches.paused(db, services.clock.now())],
     )
+
+
+def _pause(row: Any) -> schemas.PauseOut:
+    return schemas.PauseOut(**shapes.row_of(schemas.PauseOut, row))
 
 
 @router.get("/system")

@@ -237,6 +237,16 @@ class Accepted(Answer):
     tickets: list[str]
 
 
+class PauseOut(Answer):
+    """One pipeline, `factory/name`, of which nothing is started; `until` null: until somebody resumes it."""
+
+    pipeline: str
+    by: str
+    at: Time
+    until: Time | None
+    reason: str
+
+
 class Automation(Answer):
     """`enabled`: reruns may start now. `setting`: AUTO_REMEDIATION_ENABLED. `pressed`: the red button holds them."""
 
@@ -246,7 +256,7 @@ class Automation(Answer):
     at: Time | None
     setting: bool
     pressed: bool
-    paused: list[str]
+    paused: list[PauseOut]
 
 
 class FeedOut(Answer):

@@ -1,5 +1,6 @@
 """How the parts are: the red button, feeds, notifiers, and what came through the doors."""
 
+from datetime import timedelta
 from typing import Annotated, Any
 
 import sqlalchemy as sa
@@ -7,10 +8,10 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import RedirectResponse, Response
 
 import pipemend
-from pipemend.core.commands import Switch
+from pipemend.core.commands import Pause, Resume, Switch
 from pipemend.flows import commands
 from pipemend.store import alerts, deliveries
-from pipemend.web.asked import DeliveryId, Words
+from pipemend.web.asked import DeliveryId, Pipeline, Words
 from pipemend.web.auth import Admin, Operator, Served, Viewer
 from pipemend.web.operations import Worker, state_of
 from pipemend.web.pages.rendering import frame_in, show
@@ -51,9 +52,30 @@ async def press(
     reason: Annotated[Words, Form()] = "",
 ) -> Response:
     """The red button."""
-    at = services.clock.now()
-    await commands.carry_out(services, Switch(by=user.name, enabled=enabled, reason=reason.strip(), at=at))
+    await commands.carry_out(services, Switch(by=user.name, enabled=enabled, reason=reason.strip()))
     return RedirectResponse(HOME, 303)
+
+
+@router.post("/pauses")
+async def pause(
+    services: Served,
+    user: Operator,
+    pipeline: Annotated[Pipeline, Form()],
+    hours: Annotated[int, Form(ge=0, le=1000)] = 0,
+    reason: Annotated[Words, Form()] = "",
+) -> Response:
+    """Holds every start of one pipeline for some hours; 0: until somebody resumes it."""
+    until = services.clock.now() + timedelta(hours=hours) if hours else None
+    told = Pause(by=user.name, pipeline=pipeline.strip(), until=until, reason=reason.strip())
+    await commands.carry_out(services, told)
+    return RedirectResponse(f"{HOME}#pauses", 303)
+
+
+@router.post("/pauses/end")
+async def resume(services: Served, user: Operator, pipeline: Annotated[Pipeline, Form()]) -> Response:
+    """Ends a pause."""
+    await commands.carry_out(services, Resume(by=user.name, pipeline=pipeline))
+    return RedirectResponse(f"{HOME}#pauses", 303)
 
 
 @router.post("/deliveries/{delivery_id}/replay")

@@ -3,7 +3,7 @@
 
 const PAGE = document.body.dataset.page;
 const QUIET = { list: 120, ticket: 120, metrics: 15000, system: 3000 }[PAGE]; // least milliseconds between two looks
-const LOOK_AGAIN = 30000; // for what no event tells: a pressed button, a feed
+const LOOK_AGAIN = 30000; // for what no event tells: a feed, a pause that is over
 const parts = new Map(); // what the server said last, by part
 const live = document.getElementById("live");
 let newest = Number(document.body.dataset.event);
@@ -202,6 +202,7 @@ function hear(text) {
     const words = TOASTS[news.event]?.(news);
     if (words) toast(words, news.ticket_id);
   }
+  if (news.event === "automation_changed") return document.hidden ? soon() : look(); // the banner, on every page, at once
   const story = document.querySelector("[data-ticket]");
   if (!story || story.dataset.ticket === news.ticket_id) soon();
 }

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 PLATFORMS = ("pipemend.platforms.data_factory", "pipemend.platforms.databricks")
 NOTIFIERS = ("pipemend.notifiers.slack", "pipemend.notifiers.jira")
-RULES, MODEL = "pipemend.analyzers.rules", "pipemend.analyzers.llm"
+RULES, MODEL = "pipemend.analyzers.rules", "pipemend.analyzers.model"
 HEARTBEAT_SECONDS = 10.0
 Build = Callable[..., Any]
 Playbook = Callable[[SecretStr, Remedy], Remedy]

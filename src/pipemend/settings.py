@@ -44,6 +44,7 @@ ACTIONS = {
     "check_upstream": "PLAYBOOK_RERUN_UPSTREAM",
     "refresh_linked_service": "PLAYBOOK_REFRESH_LINKED_SERVICE",
 }
+DEFAULT_MODEL = "gemini-2.5-flash"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -125,8 +126,15 @@ class Settings(BaseModel):
     jira_project_key: str = Field("OPS", description="Project in which issues are created.")
 
     gemini_api_key: SecretStr | None = Field(None, description="Key for Gemini; without it the rules explain alone.")
-    model_id: str = Field("gemini-2.5-flash", description="Model that is asked.")
+    model_id: str = Field(
+        DEFAULT_MODEL,
+        description="Models to ask, in order, with commas: a name of Gemini's, openai:NAME or ollama:NAME.",
+    )
     google_gemini_base_url: str = Field("", description="Another address for Gemini.")
+    openai_api_key: SecretStr | None = Field(None, description="Key for the models named openai:….")
+    openai_base_url: str = Field("", description="Whoever else speaks OpenAI's chat completions.")
+    ollama_base_url: str = Field("", description="Address of the Ollama server of the models named ollama:….")
+    model_questions_per_hour: int = Field(60, ge=0, description="More are not asked: the rules' words stand alone.")
 
     database_url: SecretStr | None = Field(
         None, description="postgresql://…; without it a SQLite file in the data folder."
@@ -193,6 +201,8 @@ class Settings(BaseModel):
         "public_url",
         "dashboard_url",
         "google_gemini_base_url",
+        "openai_base_url",
+        "ollama_base_url",
     )
     @classmethod
     def _no_slash(cls, value: str) -> str:
@@ -225,6 +235,7 @@ class Settings(BaseModel):
         _all_or_none(self, ("databricks_webhook_user", "databricks_webhook_password"))
         if self.databricks_token:
             _all_or_none(self, ("databricks_host", "databricks_token"))
+        self.models  # noqa: B018 - says at start what is wrong with MODEL_ID
         self.levels_seconds  # noqa: B018 - says at start what is wrong with SLA_SECONDS
         for name, address in self.addresses().items():
             self.check_address(name, address)
@@ -240,6 +251,20 @@ class Settings(BaseModel):
         """Hosts we may call."""
         own = tuple(host.strip().lower() for host in self.allowed_hosts.split(",") if host.strip())
         return own or VENDOR_HOSTS
+
+    @cached_property
+    def models(self) -> tuple[tuple[str, str], ...]:
+        """Provider and name of each model to ask, in order; without a key for Gemini its models are left out."""
+        named = [_model(name.strip()) for name in self.model_id.split(",") if name.strip()]
+        providers = {provider for provider, _ in named}
+        if "openai" in providers and not (self.openai_api_key or self.openai_base_url):
+            raise ValueError("MODEL_ID: OPENAI_API_KEY or OPENAI_BASE_URL must be set too")
+        if "ollama" in providers and not self.ollama_base_url:
+            raise ValueError("MODEL_ID: OLLAMA_BASE_URL must be set too")
+        for provider, wanted in (("openai", self.openai_api_key), ("ollama", self.ollama_base_url)):
+            if wanted and provider not in providers:
+                raise ValueError(f"MODEL_ID: names no model of {provider}, as {provider}:NAME does")
+        return tuple((provider, name) for provider, name in named if provider != "gemini" or self.gemini_api_key)
 
     @cached_property
     def levels_seconds(self) -> dict[str, int]:
@@ -279,6 +304,8 @@ class Settings(BaseModel):
             "JIRA_DOMAIN": self.jira_domain,
             "DATABRICKS_HOST": self.databricks_host,
             "GOOGLE_GEMINI_BASE_URL": self.google_gemini_base_url,
+            "OPENAI_BASE_URL": self.openai_base_url,
+            "OLLAMA_BASE_URL": self.ollama_base_url,
         }
         if self.azure_data_factory_name:
             found["AZURE_RESOURCE_MANAGER_URL"] = self.azure_resource_manager_url
@@ -304,6 +331,12 @@ class Settings(BaseModel):
             raise ValueError(f"{name}: {host} is not among ALLOWED_HOSTS")
         if parts.scheme == "http" and host not in LOOPBACK:
             raise ValueError(f"{name}: https is required")
+
+
+def _model(name: str) -> tuple[str, str]:
+    """Provider and name; a name may hold colons of its own."""
+    provider, colon, rest = name.partition(":")
+    return (provider, rest) if colon and provider in ("gemini", "openai", "ollama") else ("gemini", name)
 
 
 def _from_file(path: Path | None) -> dict[str, str]:

@@ -74,7 +74,7 @@ GROUPS = (
     Group("Playbooks", PLAYBOOKS, ("playbook",)),
     Group("Slack", "The first two go together.", ("slack_",)),
     Group("Jira", "The first three go together.", ("jira_",)),
-    Group("The model that explains", "", ("gemini_", "model_", "google_")),
+    Group("The model that explains", "", ("gemini_", "model_", "google_", "openai_", "ollama_")),
     Group("Tickets", TICKETS, ("sla_", "finops_")),
     Group(
         "The server",

@@ -77,6 +77,7 @@ class History:
     """What is known of earlier tries and of similar tickets; an analyzer may use it."""
 
     attempts: tuple[str, ...] = ()
+    before: str = ""  # how often the same failure was there before, and what helped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from .doors import control, databricks, gemini, heartbeat, identity, jira, logic_apps, resource_manager, slack
+from .doors import control, databricks, gemini, heartbeat, identity, jira, logic_apps, openai, resource_manager, slack
 from .front import Front
 from .operations import Operation
 from .world import World
@@ -19,6 +19,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *slack.OPERATIONS,
     *jira.OPERATIONS,
     *gemini.OPERATIONS,
+    *openai.OPERATIONS,
     *heartbeat.OPERATIONS,
     *control.OPERATIONS,
 )

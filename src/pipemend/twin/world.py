@@ -42,6 +42,7 @@ class World:
         self.slack = Workspace()
         self.jira = Site()
         self.gemini = Model()
+        self.openai = Model()
 
     def workspace_at(self, port: int | None) -> str:
         """The name of the workspace that answers at this port; the first one answers at the twin's own."""

@@ -33,7 +33,7 @@ STAYS = (
     "Correct what the message names; the same run would fail again.",
     "Then run the pipeline from the failed activity on.",
 )
-LONGEST = 600
+LONGEST, QUOTED = 600, 120
 
 
 def analyse(prompt: Prompt, given: dict[str, Any]) -> Any:
@@ -111,6 +111,8 @@ class _Analyst:
             return hinted[0] if hinted else "Unclassified"
         if "entity" in name or "resource" in name:
             return _entity(self._prompt.error_text)
+        if name == "quote":
+            return _sentence(self._prompt.error_text)[:QUOTED].rpartition(" ")[0] or "nothing"
         return WORDS.get(name) or f"The activity failed and said: {_sentence(self._prompt.error_text)[:LONGEST]}"
 
 

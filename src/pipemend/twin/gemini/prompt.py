@@ -78,6 +78,7 @@ def _name(data: dict[str, Any], name: str) -> str:
     return name if name in data else re.sub(r"[A-Z]", lambda found: "_" + found[0].lower(), name)
 
 
-def _reads_like_an_error(line: str) -> tuple[int, int]:
+def _reads_like_an_error(line: str) -> tuple[bool, int, int]:
     words = ("error", "fail", "exception", "timeout", "timed out", "refused", "denied", "missing", "invalid", "429")
-    return sum(word in line.lower() for word in words), min(len(line), 2000)
+    told = line.startswith('"message"')
+    return told, sum(word in line.lower() for word in words), min(len(line), 2000)

@@ -1,8 +1,8 @@
-"""Slack, Jira and Gemini: how they behave, what they were told, and what people do there."""
+"""Slack, Jira and the models: how they behave, what they were told, and what people do there."""
 
 from dataclasses import asdict
 
-from ...gemini.settings import BadBehaviour
+from ...gemini.settings import BadBehaviour, Model
 from ...jira.views import plain_view as plain_issue
 from ...operations import operation
 from ...slack.views import plain_view as plain_message
@@ -59,15 +59,27 @@ def jira_issues(world: World, _: Call) -> Answer:
 
 
 def put_gemini(world: World, call: Call) -> Answer:
-    try:
-        world.gemini.settings = changed(world.gemini.settings, call)
-    except BadBehaviour as wrong:
-        raise refused(str(wrong)) from wrong
-    return json_answer(asdict(world.gemini.settings))
+    return _put_model(world.gemini, call)
 
 
 def gemini_prompts(world: World, _: Call) -> Answer:
     return json_answer({"prompts": world.gemini.asked})
+
+
+def put_openai(world: World, call: Call) -> Answer:
+    return _put_model(world.openai, call)
+
+
+def openai_prompts(world: World, _: Call) -> Answer:
+    return json_answer({"prompts": world.openai.asked})
+
+
+def _put_model(model: Model, call: Call) -> Answer:
+    try:
+        model.settings = changed(model.settings, call)
+    except BadBehaviour as wrong:
+        raise refused(str(wrong)) from wrong
+    return json_answer(asdict(model.settings))
 
 
 def _channel(world: World, name_or_id: str) -> Channel:
@@ -86,4 +98,6 @@ OPERATIONS = (
     operation(SERVICE, "jiraIssues", "GET", "/twin/jira/issues", jira_issues),
     operation(SERVICE, "putGemini", "PUT", "/twin/gemini", put_gemini),
     operation(SERVICE, "geminiPrompts", "GET", "/twin/gemini/prompts", gemini_prompts),
+    operation(SERVICE, "putOpenai", "PUT", "/twin/openai", put_openai),
+    operation(SERVICE, "openaiPrompts", "GET", "/twin/openai/prompts", openai_prompts),
 )

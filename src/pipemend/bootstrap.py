@@ -101,6 +101,7 @@ def policy(settings: Settings) -> Policy:
         max_in_flight=settings.max_repairs_in_flight,
         starts_per_minute=settings.starts_per_minute,
         watch_interval=timedelta(seconds=settings.watch_interval_seconds),
+        questions_per_hour=settings.model_questions_per_hour,
         retention=timedelta(days=settings.retention_days),
         levels=cast(Mapping[Severity, Level], levels),
         finops=(

@@ -67,6 +67,7 @@ class Policy:
     max_in_flight: int = 20
     starts_per_minute: int = 30
     watch_interval: timedelta = timedelta(seconds=30)
+    questions_per_hour: int = 60  # to models
     retention: timedelta = timedelta(days=90)
     levels: Mapping[Severity, Level] = field(default_factory=lambda: dict(LEVELS))
     finops: tuple[str | None, str | None, str | None] = (None, None, None)  # team, owner, cost centre

@@ -81,7 +81,13 @@ async def _forget(s: Services) -> None:
     """Some of what is older than it has to be kept; the next round goes on. Alerts go before their deliveries."""
     now = s.clock.now()
     before = now - s.policy.retention
-    for forget in (retention.forget_alerts, retention.forget_deliveries, retention.forget_events):
+    forgets = (
+        retention.forget_alerts,
+        retention.forget_deliveries,
+        retention.forget_events,
+        retention.forget_questions,
+    )
+    for forget in forgets:
         await s.database.write(partial(forget, before=before, limit=DELETED_AT_ONCE))
     await s.database.write(lambda db: access.forget_expired(db, now))
 

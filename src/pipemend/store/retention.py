@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from pipemend.core.ticket import Status
 from pipemend.store.alerts import OPEN_STATES
-from pipemend.store.schema import alerts, deliveries, events, receipts, tickets
+from pipemend.store.schema import alerts, deliveries, events, questions, receipts, tickets
 
 
 def forget_alerts(db: sa.Connection, before: datetime, limit: int) -> int:
@@ -42,6 +42,12 @@ def forget_events(db: sa.Connection, before: datetime, limit: int) -> int:
     ids = _some(db, wish, events, limit)
     db.execute(receipts.delete().where(receipts.c.event_id.in_(ids)))
     return _delete(db, events, ids)
+
+
+def forget_questions(db: sa.Connection, before: datetime, limit: int) -> int:
+    """Questions to models that were asked before, with their answers; how many."""
+    wish = sa.select(questions.c.id).where(_older(db, questions, questions.c.asked_at, before))
+    return _delete(db, questions, _some(db, wish, questions, limit))
 
 
 def _older(db: sa.Connection, table: sa.Table, at: sa.Column[Any], before: datetime) -> sa.ColumnElement[bool]:

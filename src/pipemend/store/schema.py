@@ -326,3 +326,25 @@ sign_in_links = sa.Table(
     sa.Column("expires_at", Instant, nullable=False),
     sa.Column("used_at", Instant),
 )
+
+questions = sa.Table(
+    "questions",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("ticket_id", sa.Text, sa.ForeignKey("tickets.id"), nullable=False),
+    sa.Column("fingerprint", sa.Text),
+    sa.Column("asked_at", Instant, nullable=False),
+    sa.Column("ended_at", Instant),
+    sa.Column("state", sa.Text, nullable=False),  # asking, answered or failed
+    sa.Column("model", sa.Text),
+    sa.Column("prompt", sa.Text),
+    sa.Column("answer", Json),
+    sa.Column("error", sa.Text),
+    sa.Column("tokens_read", sa.Integer),
+    sa.Column("tokens_written", sa.Integer),
+    sa.Column("cost", sa.Float),  # US dollars
+    sa.Index("ix_questions_ticket_id", "ticket_id"),
+    sa.Index("ix_questions_asked_at", "asked_at"),
+    sa.Index("ix_questions_ended_at", "ended_at"),
+    sa.Index("ix_questions_fingerprint_asked_at", "fingerprint", "asked_at"),
+)

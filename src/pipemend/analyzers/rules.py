@@ -11,15 +11,18 @@ from pipemend.analyzers.signs import Match, matches
 from pipemend.core.rca import UNCLASSIFIED, Diagnosis, Failure, Fault, History, Remediable
 
 # A permanent cause wins over one that a repeat might heal, if it is at most so much weaker. The margin is wider where
-# a machine would act at once, where a bare HTTP status is all that speaks for it, and where it is only quoted.
+# a machine would act at once, where a bare HTTP status or a name somewhere in the text is all that speaks for it, and
+# where it is only quoted.
 MARGINS = {Remediable.YES: 25, Remediable.CONDITIONAL: 15}
-STATUS_MARGIN, QUOTED_MARGIN = 25, 50
+STATUS_MARGIN, NAME_MARGIN, QUOTED_MARGIN = 25, 30, 50
 # A text that speaks to whoever reads it, instead of about a failure, starts nothing.
 ADDRESSES_US = re.compile(
     r"auto_?heal|\bremediable\b|\b(?:ignore|disregard|forget|override)\b.{0,40}\b(?:instruction|prompt|rule|guardrail)s?\b"
     r"|\b(?:classify|mark|label|treat|report) (?:this|it|the error|this error) as\b|\bsystem prompt\b"
     r"|\byou (?:are|must|should) (?:an? )?(?:ai|assistant|model|agent|answer|respond|classify|retry)\b"
-    r"|\bset (?:the )?error[_ ]type\b|\berror[_ ]type (?:is|to|=)"
+    r"|\bset (?:the )?error[_ ]type\b|\berror[_ ]type (?:is|to|=)|\berror_type\b|\brules_suggest\b|\bguardrails?\b"
+    r"|\b(?:label|mark|treat|classify|report) it\b|\bto the assistant\b|\bassistant:|\brerun is (?:safe|allowed)\b"
+    r"|\bignorier\w{0,4} .{0,40}\banweisung|\bignor[ae]\w{0,3} .{0,40}\binstruc|忽略.{0,20}指[示令]|指示を無視"
 )
 SPARK = re.compile(r"databricks|dbutils|dbfs:|org\.apache\.spark|sparkexception|py4j|\bdelta_")
 FACTORY = re.compile(r"operation on target|hybriddelivery|microsoft\.datatransfer|data ?factory|dataflow|errorcode=")
@@ -89,7 +92,7 @@ def _decide(found: Sequence[Match], evidence: Evidence) -> Match:
 def _margin(match: Match, evidence: Evidence) -> int:
     if _quoted(match, evidence):
         return QUOTED_MARGIN
-    return STATUS_MARGIN if match.sign == "status" else MARGINS[match.entry.verdict.remediable]
+    return {"status": STATUS_MARGIN, "name": NAME_MARGIN}.get(match.sign, MARGINS[match.entry.verdict.remediable])
 
 
 COMPLAINT = re.compile(r"(?:message|msg|error|errors|reason|cause|code|status|detail|description)[\"']?\s?[:=-]?\s?$")
@@ -107,7 +110,7 @@ def _overrules(match: Match, first: Match) -> bool:
     return match.entry.permanent and match.entry.verdict.error_type != first.entry.verdict.error_type
 
 
-CONFIDENCE = {"code": 0.0, "number": 0.02, "status": -0.02, "words": 0.0}
+CONFIDENCE = {"code": 0.0, "name": 0.0, "number": 0.02, "status": -0.02, "words": 0.0}
 
 
 def _diagnosis(platform: str, evidence: Evidence, found: Sequence[Match], activity: str) -> Diagnosis:

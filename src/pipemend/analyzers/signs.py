@@ -41,7 +41,8 @@ def _by_facts(evidence: Evidence) -> Iterator[Match]:
     known = catalogue()
     for fact in evidence.codes:
         for entry, weight in _speakers(fact.value, fact.told):
-            yield _match(entry, weight if fact.told else weight - UNTOLD, "code", fact, evidence)
+            sign = "code" if fact.told else "name"
+            yield _match(entry, weight if fact.told else weight - UNTOLD, sign, fact, evidence)
         if fact.told and fact.number is not None:
             for entry in known.numbers.get(fact.number, ()):
                 yield _match(entry, entry.weight, "number", fact, evidence)

@@ -10,7 +10,7 @@ from pipemend.core.commands import Acknowledge, Command, Retry, Stop
 from pipemend.core.errors import NotFound
 from pipemend.flows import commands
 from pipemend.flows.services import Services
-from pipemend.store import attempts, audit, reports, tickets
+from pipemend.store import attempts, audit, questions, reports, tickets
 from pipemend.web import asked, schemas, shapes
 from pipemend.web.auth import Operator, Served, Viewer
 
@@ -66,6 +66,14 @@ async def remediation_history(
         page=query.page,
         page_size=query.page_size,
     )
+
+
+@router.get("/tickets/{ticket_id}/questions")
+async def questions_of(services: Served, _: Viewer, ticket_id: asked.TicketId) -> schemas.Questions:
+    """What a model was asked about the ticket, what it answered, and what that cost. Kept for RETENTION_DAYS."""
+    await services.database.read(partial(tickets.get, ticket_id=ticket_id))
+    found = await services.database.read(partial(questions.of_ticket, ticket_id=ticket_id))
+    return schemas.Questions(questions=[schemas.QuestionOut.model_validate(row) for row in found])
 
 
 @router.post("/tickets/{ticket_id}/acknowledge")

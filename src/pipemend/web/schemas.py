@@ -142,6 +142,28 @@ class History(Page):
     attempts: list[AttemptOut]
 
 
+class QuestionOut(Answer):
+    """A question to a model. Tokens are the model's own count, cost is in US dollars where the price is known."""
+
+    id: int
+    ticket_id: str
+    fingerprint: str | None
+    asked_at: Time
+    ended_at: Time | None
+    state: str
+    model: str | None
+    prompt: str | None
+    answer: dict[str, Any] | None
+    error: str | None
+    tokens_read: int | None
+    tokens_written: int | None
+    cost: float | None
+
+
+class Questions(Answer):
+    questions: list[QuestionOut]
+
+
 class AuditEntry(Answer):
     id: int
     timestamp: Time

@@ -1,54 +1,19 @@
 """The action group: what is posted about failed runs, and how often."""
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import uvicorn
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
+from tests.twin.door import Door, standing
 from tests.twin.stage import FACTORY, PLACE, Stage, keys, sample
-
-
-class QuietServer(uvicorn.Server):
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-@dataclass
-class Door:
-    """A webhook that remembers what came, and answers what it is told."""
-
-    url: str = ""
-    came: list[dict[str, Any]] = field(default_factory=list)
-    answers: list[int] = field(default_factory=list)
-
-    async def __call__(self, request: Request) -> Response:
-        self.came.append(await request.json())
-        return Response(status_code=self.answers.pop(0) if self.answers else 202)
 
 
 @pytest.fixture
 async def door(stage: Stage) -> AsyncIterator[Door]:
-    door = Door()
-    app = Starlette(routes=[Route("/hook", door.__call__, methods=["POST"])])
-    server = QuietServer(uvicorn.Config(app, port=0, log_level="critical"))
-    serving = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    door.url = f"http://127.0.0.1:{port}/hook"
-    await stage.put("action-group", url=door.url, headers={"X-Pipemend-Secret": "s"}, retry_seconds=[0.02, 0.02])
-    yield door
-    server.should_exit = True
-    await serving
+    async with standing() as door:
+        await stage.put("action-group", url=door.url, headers={"X-Pipemend-Secret": "s"}, retry_seconds=[0.02, 0.02])
+        yield door
 
 
 async def alerts(stage: Stage, count: int) -> list[dict[str, Any]]:

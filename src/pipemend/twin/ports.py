@@ -9,12 +9,13 @@ class Ports:
 
     def __init__(self) -> None:
         self._open: dict[str, socket.socket] = {}
-        self._host = ""
+        self._host = "127.0.0.1"
+        self.base_url = "http://127.0.0.1"
         self._serve: Callable[[socket.socket], None] | None = None
 
-    def serve_with(self, host: str, serve: Callable[[socket.socket], None]) -> None:
+    def serve_with(self, host: str, base_url: str, serve: Callable[[socket.socket], None]) -> None:
         """The server tells where it listens and takes every port opened from now on."""
-        self._host, self._serve = host, serve
+        self._host, self.base_url, self._serve = host, base_url, serve
 
     def port(self, name: str, wanted: int = 0) -> int | None:
         """The port of this name, opened if it is not yet; None when nobody serves. Raises OSError when it is taken."""

@@ -47,8 +47,9 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.servers:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
-            self._ports.serve_with(host, self._listen_too)
-            self._ready(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+            base_url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+            self._ports.serve_with(host, base_url, self._listen_too)
+            self._ready(base_url)
 
     def _listen_too(self, opened: socket.socket) -> None:
         """Serves the same world at one more port; who connects before that waits in the socket's queue."""

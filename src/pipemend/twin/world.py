@@ -4,12 +4,14 @@ from .action_group import ActionGroup
 from .clock import Timers
 from .data_factory.engine import Engine
 from .data_factory.model import Estate
+from .databricks.activities import Activities
 from .databricks.workspace import Account
 from .faults import FaultBook
 from .gemini.settings import Model
 from .identity import Identity
 from .jira.site import Site
 from .journal import Journal
+from .logic_apps.job_playbook import JobPlaybook
 from .logic_apps.playbook import Playbook
 from .logic_apps.workflows import DEFAULT, Workflow
 from .ports import Ports
@@ -34,10 +36,12 @@ class World:
         self.estate = Estate()
         self.estate.define(FACTORY)
         self.action_group = ActionGroup(self.timers, self.estate, alerts)
-        self.engine = Engine(self.timers, self.action_group.hear)
         self.databricks = Account(self.timers, webhooks, self.estate.succeeded_since)
         self.databricks.define(WORKSPACE)
-        self.playbook = Playbook(self.timers, self.estate, self.engine, callbacks)
+        activities = Activities(self.timers, self.databricks, self.ports)
+        self.engine = Engine(self.timers, self.action_group.hear, activities.start)
+        jobs = JobPlaybook(self.timers, self.databricks, callbacks)
+        self.playbook = Playbook(self.timers, self.estate, self.engine, jobs, callbacks)
         self.workflows = {DEFAULT: Workflow(DEFAULT)}
         self.slack = Workspace()
         self.jira = Site()

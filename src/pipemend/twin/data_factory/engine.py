@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from uuid import uuid4
 
 from ..clock import Timers, now
@@ -22,12 +22,26 @@ class Asked:
     request_id: str | None = None
 
 
-class Engine:
-    """Moves runs on. `tell` hears of every run that has ended."""
+class Work(Protocol):
+    """What an activity has started elsewhere: what it shows of it, and how to stop it."""
 
-    def __init__(self, timers: Timers, tell: Callable[[Run], None]) -> None:
+    @property
+    def output(self) -> dict[str, Any]: ...
+
+    @property
+    def stop(self) -> Callable[[], None]: ...
+
+
+Elsewhere = Callable[[Step, Run, Callable[[ActivityError | None], None]], Work]
+
+
+class Engine:
+    """Moves runs on. `tell` hears of every run that has ended; `elsewhere` starts the jobs of Databricks activities."""
+
+    def __init__(self, timers: Timers, tell: Callable[[Run], None], elsewhere: Elsewhere) -> None:
         self._timers = timers
         self._tell = tell
+        self._elsewhere = elsewhere
 
     def start(
         self,
@@ -64,6 +78,8 @@ class Engine:
         self._timers.cancel(run.timer)
         run.status, run.last_updated = "Canceling", now()
         for activity in run.activities:
+            if activity.stop and activity.end is None:
+                activity.stop()
             child = run.pipeline.factory.runs.get(activity.child_run_id or "")
             if recursive and child and not child.ended:
                 self.cancel(child, recursive=True)
@@ -96,7 +112,7 @@ class Engine:
 
     def _begin(self, run: Run) -> None:
         run.status, run.last_updated = "InProgress", now()
-        own = sum(1 for step in run.todo if not step.child)
+        own = sum(1 for step in run.todo if step.own)
         planned = run.pipeline.plan.duration if run.outcome.duration is None else run.outcome.duration
         self._next(run, pause=planned / max(own, 1))
 
@@ -112,11 +128,13 @@ class Engine:
         run.activities.append(activity)
         if step.child:
             self._start_child(run, activity, pause)
+        elif step.job:
+            self._start_job(run, activity, pause)
         else:
             run.timer = self._timers.after(pause, lambda: self._end_own(run, activity, pause))
 
     def _end_own(self, run: Run, activity: ActivityRun, pause: float) -> None:
-        last = all(step.child for step in run.todo)
+        last = not any(step.own for step in run.todo)
         if last and run.outcome.status != "Succeeded":
             self._fall(run, activity)
         else:
@@ -138,6 +156,18 @@ class Engine:
         activity.end, activity.status, activity.error = now(), "Failed", error
         target = error.target or activity.step.name
         self.end(run, "Failed", f"Operation on target {target} failed: {error.message}")
+
+    def _start_job(self, run: Run, activity: ActivityRun, pause: float) -> None:
+        work = self._elsewhere(activity.step, run, lambda error: self._job_ended(run, activity, error, pause))
+        activity.output, activity.stop = dict(work.output), work.stop
+
+    def _job_ended(self, run: Run, activity: ActivityRun, error: ActivityError | None, pause: float) -> None:
+        if run.ended or run.status == "Canceling":
+            return
+        if error is None:
+            self._succeed(run, activity, pause)
+        else:
+            self._fail(run, activity, error)
 
     def _start_child(self, run: Run, activity: ActivityRun, pause: float) -> None:
         child = run.pipeline.factory.define(activity.step.child or "")

@@ -24,11 +24,17 @@ class InvokedBy:
 
 @dataclass(frozen=True)
 class Step:
-    """One activity of a pipeline; with a child it is an Execute Pipeline activity."""
+    """One activity of a pipeline; with a child it is an Execute Pipeline activity, with a job one of Databricks."""
 
     name: str
     type: str
     child: str | None = None
+    job: str | None = None
+
+    @property
+    def own(self) -> bool:
+        """Whether it does its work by itself."""
+        return self.child is None and self.job is None
 
 
 @dataclass
@@ -40,6 +46,8 @@ class ActivityRun:
     status: str = "InProgress"
     error: ActivityError | None = None
     child_run_id: str | None = None
+    output: dict[str, Any] = field(default_factory=dict)
+    stop: Callable[[], None] | None = None
 
     @property
     def last_updated(self) -> datetime:
@@ -91,12 +99,13 @@ class Pipeline:
     started: int = 0
 
     def steps(self) -> list[Step]:
-        """Own activities first, then the children; the last own one is the one that may fail."""
+        """Own activities first, then the jobs, then the children; the last own one is the one that may fail."""
         own = [Step(f"Copy data{n}", "Copy") for n in range(1, self.plan.activities + 1)]
         usual = self.plan.usual_error()
         if own and usual:
             own[-1] = Step(usual.target or own[-1].name, usual.activity_type)
-        return own + [Step(f"Execute {child}", "ExecutePipeline", child) for child in self.plan.children]
+        jobs = [Step(f"Run {job.partition('/')[2]}", self.plan.job_activity, job=job) for job in self.plan.jobs]
+        return own + jobs + [Step(f"Execute {child}", "ExecutePipeline", child) for child in self.plan.children]
 
 
 @dataclass(frozen=True)

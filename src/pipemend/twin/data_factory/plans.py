@@ -8,6 +8,7 @@ from .failures import NAMED, ActivityError
 
 SHAPES = ("none", "metric", "log_v2", "log_v2_bare", "log_v1", "metric_classic", "flat")
 TARGETS = ("factory", "workspace", "none")
+JOB_ACTIVITIES = ("DatabricksNotebook", "DatabricksJob")
 
 
 class BadPlan(ValueError):
@@ -32,6 +33,8 @@ class Plan:
     queued: float = 0.0
     activities: int = 1
     children: tuple[str, ...] = ()
+    jobs: tuple[str, ...] = ()
+    job_activity: str = "DatabricksNotebook"
     alert: str = "none"
     copies: int = 1
     delay: float = 0.0
@@ -53,6 +56,9 @@ def read_plan(body: Mapping[str, Any]) -> Plan:
     if unknown:
         raise BadPlan(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(usual)}")
     values = {**usual, **body, "outcomes": _outcomes(body), "children": tuple(_list(body, "children"))}
+    values["jobs"] = tuple(str(job) for job in _list(body, "jobs"))
+    if values["job_activity"] not in JOB_ACTIVITIES:
+        raise BadPlan(f"job_activity: one of {', '.join(JOB_ACTIVITIES)}")
     _check_numbers(values, "duration", "queued", "activities", "copies", "delay")
     if values["resolve_after"] is not None:
         _check_numbers(values, "resolve_after")
@@ -60,7 +66,8 @@ def read_plan(body: Mapping[str, Any]) -> Plan:
         raise BadPlan(f"alert: one of {', '.join(SHAPES)}")
     if values["target"] not in TARGETS:
         raise BadPlan(f"target: one of {', '.join(TARGETS)}")
-    if "activities" not in body and values["children"] and all(o.status == "Succeeded" for o in values["outcomes"]):
+    elsewhere = values["children"] or values["jobs"]
+    if "activities" not in body and elsewhere and all(o.status == "Succeeded" for o in values["outcomes"]):
         values["activities"] = 0
     return Plan(**values)
 

@@ -128,9 +128,25 @@ def _input(activity: ActivityRun) -> dict[str, Any]:
     return {}
 
 
+def _job_output(activity: ActivityRun) -> dict[str, Any]:
+    """What is known of the run in Databricks; all of it only when that has ended."""
+    if activity.end is None or not activity.output:
+        return dict(activity.output)
+    billed = {"meterType": "AzureIR", "duration": 0.03333333333333333, "unit": "Hours"}
+    return {
+        **activity.output,
+        "effectiveIntegrationRuntime": "AutoResolveIntegrationRuntime (East US)",
+        "executionDuration": int((activity.end - activity.start).total_seconds()),
+        "durationInQueue": {"integrationRuntimeQueue": 0},
+        "billingReference": {"activityType": "ExternalActivity", "billableDuration": [billed]},
+    }
+
+
 def _output(activity: ActivityRun) -> dict[str, Any]:
     if activity.child_run_id:
         return {"pipelineName": activity.step.child, "pipelineRunId": activity.child_run_id}
+    if activity.step.job:
+        return _job_output(activity)
     if activity.step.type != "Copy" or activity.end is None:
         return {}
     errors = [{"Code": activity.error.code, "Message": activity.error.message}] if activity.error else []

@@ -37,7 +37,7 @@ class Engine:
         self, job: Job, trigger: str, asked: Asked, parameters: dict[str, Any], overriding: dict[str, Any]
     ) -> JobRun:
         """A new run; beyond the job's limit it is queued, or skipped at once."""
-        run = JobRun(job, trigger, asked, {**job.plan.parameters, **parameters}, overriding)
+        run = JobRun(job, trigger, asked, parameters={**job.plan.parameters, **parameters}, overriding=overriding)
         active = len(self._active[job.id])
         self.runs[run.id] = run
         self._active[job.id].append(run)

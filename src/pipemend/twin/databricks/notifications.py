@@ -9,6 +9,7 @@ from ..clock import Timers
 from ..post import Delivery, Postman
 from .clusters import Cluster, milliseconds
 from .runs import JobRun, TaskRun
+from .verdicts import first_failed
 
 SHAPES = ("plain", "state", "event", "flat", "pascal")
 CLUSTER_EVENTS = ("cluster.started", "cluster.terminated", "cluster.failed_to_start")
@@ -112,12 +113,8 @@ def _event(event: str, workspace_id: str, run: JobRun, one: TaskRun | None, word
     return {"event": event, "job_id": job_id, "run_id": run_id, "job": body["job"], "run": body["run"]}
 
 
-def _failed_task(run: JobRun) -> TaskRun | None:
-    return next((one for one in run.current() if one.ending is not None and one.ending.failed), None)
-
-
 def _flat(_: str, __: str, run: JobRun, one: TaskRun | None, word: Word) -> dict[str, Any]:
-    failed = one or _failed_task(run)
+    failed = one or first_failed(run)
     ending = failed.ending if failed else run.ending
     return {
         "job_name": run.job.name,

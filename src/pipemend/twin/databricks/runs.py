@@ -66,6 +66,8 @@ class JobRun:
     job: Job
     trigger: str
     asked: Asked
+    kind: str = "JOB_RUN"
+    name: str | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
     overriding: dict[str, Any] = field(default_factory=dict)
     id: int = field(default_factory=number)

@@ -52,6 +52,11 @@ def verdict(run: JobRun) -> Ending:
     return ending("RUN_EXECUTION_ERROR", message)
 
 
+def first_failed(run: JobRun) -> TaskRun | None:
+    """The first task whose newest attempt failed."""
+    return next((one for one in run.current() if one.ending is not None and one.ending.failed), None)
+
+
 def _leaves(plan: Plan, endings: dict[str, Ending]) -> list[str]:
     """The leaves of the plan as it is now; a task of an older plan counts as one."""
     known = {task.key for task in plan.tasks}

@@ -71,10 +71,10 @@ class Workspace:
         """Writes down that something was started or changed, and at whose wish."""
         self.acts.append({"at": stamp(now()), "act": act, "by": asked.by, "requestId": asked.request_id, **about})
 
-    def run_now(self, job: Job, asked: Asked, **given: Any) -> JobRun:
-        """A run on demand."""
+    def run_now(self, job: Job, asked: Asked, key: str | None = None, **given: Any) -> JobRun:
+        """A run on demand; `key` is what whoever asks calls it."""
         run = self.engine.start(job, "ONE_TIME", asked, given.pop("job_parameters", {}), given)
-        self.acted("runNow", asked, run_id=run.id, job=job.name)
+        self.acted("runNow", asked, run_id=run.id, job=job.name, key=key)
         return run
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..clock import now, stamp
+from ..logic_apps.job_playbook import Unsupported
 from ..logic_apps.playbook import NothingToRerun
 from ..logic_apps.workflows import Behaviour, Invocation, Workflow, platform_headers
 from ..operations import operation
@@ -49,6 +50,8 @@ def _work(world: World, workflow: Workflow | None, call: Call, history: Invocati
         except NothingToRerun as nothing:
             if behaviour.kind not in SILENT:
                 return json_answer(_failed(history.body, str(nothing)))
+        except Unsupported as action:
+            return json_answer(_unsupported(behaviour, str(action)))
     return _ANSWERS[behaviour.kind](behaviour, history)
 
 
@@ -78,6 +81,8 @@ def _admit(workflow: Workflow, call: Call, history: Invocation) -> None:
 
 def _success(history: Invocation) -> dict[str, Any]:
     body = history.body
+    if "job_id" in body:
+        return _started_job(history)
     return {
         "status": "success",
         "run_id": history.run_id,
@@ -87,6 +92,29 @@ def _success(history: Invocation) -> dict[str, Any]:
         "error_type": body.get("error_type"),
         "retry_attempt": str(body.get("retry_attempt", "")),
         "timestamp": stamp(now()),
+    }
+
+
+def _started_job(history: Invocation) -> dict[str, Any]:
+    """The same of a playbook for Databricks."""
+    body = history.body
+    return {
+        "status": "success",
+        "run_id": history.run_id,
+        "message": "Databricks job re-run triggered successfully",
+        "job_id": body.get("job_id"),
+        "job_name": body.get("job_name"),
+        "ticket_id": body.get("ticket_id"),
+        "remediation_action": body.get("remediation_action"),
+    }
+
+
+def _unsupported(behaviour: Behaviour, action: str) -> dict[str, Any]:
+    return {
+        "status": "failed",
+        "message": "Unsupported remediation action",
+        "remediation_action": action,
+        "supported_actions": list(behaviour.supports),
     }
 
 

@@ -6,6 +6,7 @@ from ..clock import Timers, now, stamp
 from ..data_factory.engine import Asked, Engine
 from ..data_factory.model import Estate, Run
 from ..post import Postman
+from .job_playbook import JobPlaybook
 from .workflows import Invocation, Workflow
 
 PAUSES = (0.2, 0.5)
@@ -16,16 +17,20 @@ class NothingToRerun(LookupError):
 
 
 class Playbook:
-    """Reruns the pipeline whose failed run a request names, in the run's group, from the failure."""
+    """Reruns the pipeline whose failed run a request names, in the run's group, from the failure; jobs its own way."""
 
-    def __init__(self, timers: Timers, estate: Estate, engine: Engine, callbacks: Postman) -> None:
+    def __init__(self, timers: Timers, estate: Estate, engine: Engine, jobs: JobPlaybook, callbacks: Postman) -> None:
         self.callbacks = callbacks
+        self._jobs = jobs
         self._timers = timers
         self._estate = estate
         self._engine = engine
 
     def start(self, workflow: Workflow, history: Invocation) -> str | None:
-        """The id of the rerun; None when it starts later. Raises NothingToRerun."""
+        """The id of the rerun; None when it starts later. Raises NothingToRerun, or Unsupported of an action."""
+        job = self._jobs.find(history.body)
+        if job is not None:
+            return self._jobs.start(workflow, history, *job)
         known = workflow.started_before(history)
         if known:
             return known

@@ -25,6 +25,8 @@ PLAIN = (
     "schema_mismatch",
 )
 WITH_NUMBER = ("slow", "throttled")
+ACTIONS = ("retry_job", "restart_cluster", "scale_up_cluster", "reinstall_libraries")
+RERUNS = ("run_now", "repair")
 
 
 class BadWorkflow(ValueError):
@@ -37,7 +39,8 @@ class Behaviour:
 
     `starts` overrules whether the rerun is started, `start_after` waits with it, `deduplicates` makes the workflow
     answer a known `idempotency_key` with the run it started before, `callbacks` is how often it posts the end of the
-    rerun to the request's `callback_url`.
+    rerun to the request's `callback_url`. For Databricks `supports` are the actions it knows, and `rerun` says whether
+    it runs the job anew or repairs the failed run.
     """
 
     kind: str = "sync"
@@ -47,6 +50,8 @@ class Behaviour:
     start_after: float = 0.0
     deduplicates: bool = False
     callbacks: int = 0
+    supports: tuple[str, ...] = ACTIONS
+    rerun: str = "run_now"
 
 
 @dataclass
@@ -87,7 +92,7 @@ class Workflow:
 
 def read_behaviour(body: Mapping[str, Any], base: Behaviour) -> Behaviour:
     """The base with what the body names changed. Raises BadWorkflow."""
-    known = {"behaviour", "sig", "starts", "start_after", "deduplicates", "callbacks"}
+    known = {"behaviour", "sig", "starts", "start_after", "deduplicates", "callbacks", "supports", "rerun"}
     unknown = set(body) - known
     if unknown:
         raise BadWorkflow(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(sorted(known))}")
@@ -97,6 +102,11 @@ def read_behaviour(body: Mapping[str, Any], base: Behaviour) -> Behaviour:
     values |= {name: value for name, value in body.items() if name != "behaviour"}
     if not isinstance(values["start_after"], int | float) or not isinstance(values["callbacks"], int):
         raise BadWorkflow("start_after and callbacks are numbers")
+    if not isinstance(values["supports"], list | tuple) or set(values["supports"]) - set(ACTIONS):
+        raise BadWorkflow(f"supports: any of {', '.join(ACTIONS)}")
+    if values["rerun"] not in RERUNS:
+        raise BadWorkflow(f"rerun: one of {', '.join(RERUNS)}")
+    values["supports"] = tuple(values["supports"])
     return Behaviour(**values)
 
 

@@ -2,19 +2,24 @@
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 from ...clock import stamp
 from ...data_factory.model import Run
+from ...databricks.endings import Ending
+from ...databricks.runs import JobRun
+from ...databricks.workspace import Workspace
 from ...operations import operation
 from ...wire import Answer, Call, json_answer
 from ...world import World
 from .reading import SERVICE
 
+JOBS = ("api", "logic_app:")
 PRODUCT = ("createRun", "logic_app:")  # who asks: not a trigger, not a parent, not a person
 
 
-def starts(world: World, _: Call) -> Answer:
-    return json_answer({"starts": list(_of_data_factory(world))})
+def starts(world: World, call: Call) -> Answer:
+    return json_answer({"starts": [*_of_data_factory(world), *_of_databricks(world, call.base_url)]})
 
 
 def _of_data_factory(world: World) -> Iterator[dict[str, Any]]:
@@ -41,6 +46,35 @@ def _shown(world: World, run: Run, key: Any) -> dict[str, Any]:
         "asked_by": run.asked_by,
         "key": key,
     }
+
+
+def _of_databricks(world: World, base_url: str) -> Iterator[dict[str, Any]]:
+    """Runs and repairs that the API or a playbook started; a repair is `run:repair:id`."""
+    for workspace in world.databricks.workspaces.values():
+        host = urlsplit(world.ports.address(base_url, workspace.name)).netloc
+        for act in workspace.acts:
+            if act["act"] in ("runNow", "repair") and act["by"].startswith(JOBS):
+                yield _shown_job(workspace, act, host)
+
+
+def _shown_job(workspace: Workspace, act: dict[str, Any], host: str) -> dict[str, Any]:
+    run, repair_id = workspace.engine.runs[act["run_id"]], act.get("repair_id")
+    how = run.ending if repair_id is None else _ending(run, repair_id)
+    return {
+        "platform": "databricks",
+        "resource": host,
+        "pipeline": run.job.name,
+        "run_id": str(run.id) if repair_id is None else f"{run.id}:repair:{repair_id}",
+        "repeats": None if repair_id is None else str(run.id),
+        "at": act["at"],
+        "status": how.result if how else "RUNNING",
+        "asked_by": act["by"],
+        "key": act.get("key"),
+    }
+
+
+def _ending(run: JobRun, repair_id: int) -> Ending | None:
+    return next(stretch.ending for stretch in run.repairs if stretch.id == repair_id)
 
 
 OPERATIONS = (operation(SERVICE, "starts", "GET", "/twin/starts", starts),)

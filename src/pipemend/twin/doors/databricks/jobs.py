@@ -42,7 +42,8 @@ def run_now(asking: Asking) -> Answer:
     known = asking.workspace.started_with.get(str(token)) if token else None
     if known is not None:
         return done(run_id=known, number_in_job=known)
-    run = asking.workspace.run_now(job, Asked(BY, asking.call.id), **parameters(asking))
+    key = str(token) if token else None
+    run = asking.workspace.run_now(job, Asked(BY, asking.call.id), key, **parameters(asking))
     if token:
         asking.workspace.started_with[str(token)] = run.id
     return done(run_id=run.id, number_in_job=run.id)

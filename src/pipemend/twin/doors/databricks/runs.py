@@ -44,12 +44,12 @@ def list_runs(asking: Asking) -> Answer:
         raise bad(f"Invalid value for 'limit': must be greater than 0 and at most {settings.page_size}.")
     job_id, earliest = asking.number("job_id"), asking.number("start_time_from", 0) or 0
     latest = asking.number("start_time_to") or milliseconds()
-    if asking.given.get("run_type") not in (None, "JOB_RUN"):
-        return done(has_more=False)
+    kind = asking.given.get("run_type")
     found = (
         run
         for run in asking.workspace.engine.runs.values()
         if job_id in (None, run.job.id)
+        and kind in (None, run.kind)
         and earliest <= run.start <= latest
         and not (active and run.ended)
         and not (completed and not run.ended)

@@ -110,9 +110,9 @@ class FakeFactory:
 
 
 class FakeRerun:
-    """Starts a rerun in the group of the reference.
+    """Starts a rerun in the group of the reference; a playbook may start it elsewhere (`in_group`).
 
-    `next_answers`: lost_before, lost_after, refused, final, accepted, unreachable.
+    `next_answers`: lost_before, lost_after, refused, final, accepted, unreachable, misnamed.
     """
 
     via = "direct"
@@ -122,6 +122,7 @@ class FakeRerun:
         self.calls: list[Attempt] = []
         self.started_runs: list[str] = []
         self.next_answers: list[str] = []
+        self.in_group = True
 
     async def advance(self, attempt: Attempt, stage: Stage) -> Progress:
         self.calls.append(attempt)
@@ -135,6 +136,8 @@ class FakeRerun:
         if answer == "unreachable":
             raise Unreachable("connection refused")
         run_id = self._start(attempt)
+        if answer == "misnamed":
+            return Running(Rerun(f"workflow-{len(self.calls)}"))
         if answer == "lost_after":
             return Unknown("no answer within 30 s")
         if answer == "accepted":
@@ -145,10 +148,11 @@ class FakeRerun:
         if self.factory.down:
             raise NoAnswer("silence")
         return [
-            Rerun(run.ref.run_id, run.status, run.started_at)
+            Rerun(run.ref.run_id, run.status, run.started_at, same_group=run.group_id == attempt.run_group_id)
             for run in self.factory.runs.values()
             if run.manual
-            and run.group_id == attempt.run_group_id
+            and run.pipeline == attempt.pipeline
+            and (run.group_id == attempt.run_group_id or self.via == "playbook")
             and run.started_at
             and run.started_at >= attempt.created_at
             and run.ref.run_id not in self.factory.hidden
@@ -156,6 +160,7 @@ class FakeRerun:
 
     def _start(self, attempt: Attempt) -> str:
         reference = self.factory.runs[attempt.reference_run_id]
-        run_id = self.factory.begins(reference.pipeline, group=reference.group_id, manual=True)
+        group = reference.group_id if self.in_group else None
+        run_id = self.factory.begins(reference.pipeline, group=group, manual=True)
         self.started_runs.append(run_id)
         return run_id

@@ -7,11 +7,11 @@ from functools import partial
 import pytest
 import sqlalchemy as sa
 
-from pipemend.core.attempt import Attempt, AttemptStatus, Progress, Running, Stage
+from pipemend.core.attempt import Attempt, AttemptStatus, Stage
 from pipemend.core.commands import Retry, Stop, Switch
 from pipemend.core.errors import NoAnswer, Overtaken, Stale
 from pipemend.core.playbook import Playbook, Playbooks
-from pipemend.core.run import Rerun, RunStatus
+from pipemend.core.run import RunStatus
 from pipemend.core.ticket import RemediationStatus, Status
 from pipemend.flows import due, feed, intake, reconsider, remediation
 from pipemend.store import tickets
@@ -227,29 +227,6 @@ async def test_what_the_platform_said_before_a_crash_is_asked_again_after_it(wor
 
     assert not world.adf.rerun.calls
     assert (await world.ticket()).ack_user == "RECOVERED"
-
-
-async def test_a_playbook_that_names_another_run_than_it_starts_makes_no_loop(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It answers with the id of its own workflow, and its reruns fail in groups of their own."""
-
-    async def misnames(attempt: Attempt, stage: Stage) -> Progress:
-        world.adf.rerun.calls.append(attempt)
-        rerun = world.adf.begins(attempt.pipeline, manual=True)
-        world.adf.ends(rerun, RunStatus.FAILED, "GatewayTimeout")
-        return Running(Rerun(f"workflow-{len(world.adf.rerun.calls)}"))
-
-    monkeypatch.setattr(world.adf.rerun, "via", "playbook")
-    monkeypatch.setattr(world.adf.rerun, "advance", misnames)
-    world.adf.fails("nightly-load")
-
-    await world.after(2 * 3600 + 600, step=120)
-
-    assert len(world.adf.rerun.calls) == 1
-    first, second = await world.tickets()
-    assert first.remediation_status is RemediationStatus.FAILED
-    assert "may be the rerun of" in second.decision["why"]
 
 
 async def test_a_rerun_that_is_adopted_while_the_feed_is_read_is_not_taken_for_a_persons(

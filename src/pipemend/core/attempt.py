@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
-from pipemend.core.run import Rerun, RunRef
+from pipemend.core.run import Rerun, Run, RunRef
 
 
 class AttemptStatus(StrEnum):
@@ -34,6 +34,9 @@ MOVES: Mapping[AttemptStatus, frozenset[AttemptStatus]] = {
     A.FAILED: frozenset(),
     A.CANCELLED: frozenset(),
 }
+ACCEPTED = "accepted"  # the stage of an attempt whose playbook said yes and named no run
+LOST = "lost"  # the stage of an attempt that has ended, and whose rerun may exist: nobody found it
+SKEW = timedelta(minutes=2)  # so much earlier than our call its rerun may seem to have begun
 LIVE = (A.STARTING, A.UNKNOWN, A.IN_PROGRESS)
 
 
@@ -76,6 +79,22 @@ class Attempt:
     def reference(self) -> RunRef:
         """The run to repeat: the latest failed one of the group."""
         return RunRef(self.platform, self.resource, self.reference_run_id)
+
+    def may_have_started(self, run: Run | None) -> bool:
+        """Whether a run that nobody has claimed may be the rerun of this attempt, which is not known; None: any run.
+
+        A direct call starts a manual run in the group. A playbook starts what it likes, also through a trigger; once it
+        is given up only what began before that, or is manual.
+        """
+        if run is None:
+            return not self.status.ended
+        if self.via != "playbook":
+            return run.manual and run.group_id == self.run_group_id
+        if run.started_at is None:
+            return True
+        if run.started_at < self.started_at - SKEW:
+            return False
+        return run.manual or self.completed_at is None or run.started_at <= self.completed_at
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from pipemend.core.attempt import Attempt, AttemptStatus
 from pipemend.core.events import AttemptChanged, StatusChanged
 from pipemend.core.sla import sla_status
-from pipemend.core.ticket import AI_EMPID, AI_USER, RemediationStatus, Status, Ticket
+from pipemend.core.ticket import AI_EMPID, AI_USER, MERGED_USER, RemediationStatus, Status, Ticket
 from pipemend.flows.services import Services
 from pipemend.store import attempts, audit, events, tickets
 
@@ -202,6 +202,19 @@ def closed_without_us(db: sa.Connection, s: Services, ticket: Ticket, user: str,
         s.notifiers,
     )
     return ticket
+
+
+def merge(db: sa.Connection, s: Services, ticket: Ticket, into: Ticket, now: datetime, *, root_as: str) -> None:
+    """The ticket is about the failure of another one: it is closed and hidden, and its runs go over."""
+    reason = f"merged into {into.id}"
+    cancel_waiting(db, s, ticket, reason, now)
+    ticket = tickets.move(db, tickets.get(db, ticket.id), merged_into=into.id, due_at=None, owner=None)
+    if not ticket.closed:  # else it keeps the name of who closed it
+        ticket = close(db, ticket, MERGED_USER, now, remediation_status=repair_so_far(ticket))
+    tickets.hand_over_runs(db, ticket.id, into.id, root_as=root_as)
+    audit.write(db, "merged", at=now, user=MERGED_USER, ticket=ticket, details={"into": into.id})
+    event = StatusChanged(ticket_id=ticket.id, new_status=ticket.status, user=MERGED_USER, reason=reason)
+    events.record(db, event, now, s.notifiers)
 
 
 def cancel_waiting(db: sa.Connection, s: Services, ticket: Ticket, reason: str, now: datetime) -> None:

@@ -11,6 +11,7 @@ from functools import partial
 import sqlalchemy as sa
 
 from pipemend.core.alert import Alert
+from pipemend.core.attempt import Attempt
 from pipemend.core.errors import OutsideError
 from pipemend.core.ports import Platform
 from pipemend.core.rca import Failure, Fault
@@ -27,6 +28,7 @@ AT_ONCE, LEASE = 64, timedelta(seconds=60)
 READ_SECONDS = 10
 PATIENCE = timedelta(seconds=60)  # so long the platform is asked before the ticket opens without its word
 HELD = timedelta(minutes=3)
+LATE = timedelta(hours=24)  # so long after it was given up a playbook's rerun may still turn up
 SLOWEST = timedelta(minutes=5)
 LOOKS = (0, 30, 120, 300)  # seconds after which a run without a name is looked for
 DEPTH = 10  # parents of parents
@@ -173,19 +175,26 @@ def _opens_nothing(root: Run, run: Run, feed_child: bool) -> str | None:
 def _settle(s: Services, kept: Kept, opening: Opening, db: sa.Connection) -> None:
     """Joins the alert to the ticket it belongs to, holds it, or opens a ticket: one unit."""
     now = s.clock.now()
-    unclear = attempts.unclear(db, opening.ref.platform, opening.ref.resource, opening.pipeline)
+    suspect = _suspect(db, opening, now)
     if joined := _has_ticket(db, opening):
         alerts.joined(db, kept, joined, "the run belongs to this ticket")
-    elif unclear is not None and now - kept.created_at < HELD:
-        reason = f"may be the rerun of {unclear.ticket_id}"
+    elif suspect is not None and not suspect.status.ended and now - kept.created_at < HELD:
+        reason = f"may be the rerun of {suspect.ticket_id}"
         alerts.put(db, kept, state="held", reason=reason, due_at=now + timedelta(seconds=2))
     elif opening.run and (mother := persons.mother(db, opening.run)):
         persons.saw(db, s, mother, opening.run, now)
         alerts.joined(db, kept, mother.id, "a rerun in the group of this ticket")
     else:
-        if unclear is not None:
-            opening = replace(opening, hands_off=f"may be the rerun of {unclear.ticket_id}: no machine acts on it")
+        if suspect is not None:
+            opening = replace(opening, hands_off=f"may be the rerun of {suspect.ticket_id}: no machine acts on it")
         alerts.joined(db, kept, open_ticket(db, s, opening, now), "opened the ticket")
+
+
+def _suspect(db: sa.Connection, opening: Opening, now: datetime) -> Attempt | None:
+    """The attempt that may have started the run, and does not know what it has started."""
+    ref = opening.ref
+    found = attempts.unaccounted(db, ref.platform, ref.resource, opening.pipeline, now - LATE)
+    return next((attempt for attempt in found if attempt.may_have_started(opening.run)), None)
 
 
 def _has_ticket(db: sa.Connection, opening: Opening) -> str | None:

@@ -9,13 +9,13 @@ import sqlalchemy as sa
 
 from pipemend.core.errors import OutsideError, Overtaken
 from pipemend.core.run import RunRef, RunStatus
-from pipemend.core.ticket import MERGED_USER, PIPELINE_USER, Ticket
+from pipemend.core.ticket import PIPELINE_USER, Ticket
 from pipemend.flows import endings
 from pipemend.flows.decision import Grounds, decide
 from pipemend.flows.intake import READ_SECONDS, Found, look
 from pipemend.flows.services import Services
 from pipemend.flows.tickets import Opening, diagnosed, explained_by
-from pipemend.store import audit, tickets
+from pipemend.store import tickets
 from pipemend.store.database import transient
 
 log = logging.getLogger(__name__)
@@ -107,12 +107,8 @@ def _move_up(db: sa.Connection, s: Services, ticket: Ticket, found: Found) -> Ti
     if root is None:
         return None
     now = s.clock.now()
-    other = tickets.by_root(db, root.ref)
-    if other is not None:
-        endings.cancel_waiting(db, s, ticket, f"merged into {other.id}", now)
-        endings.close(db, ticket, MERGED_USER, now, remediation_status=ticket.remediation_status)
-        tickets.move(db, tickets.get(db, ticket.id), merged_into=other.id)
-        audit.write(db, "merged", at=now, user=MERGED_USER, ticket=ticket, details={"into": other.id})
+    if known := tickets.known_run(db, root.ref):
+        endings.merge(db, s, ticket, tickets.get(db, known.ticket_id), now, root_as="child")
         return None
     tickets.add_run(db, root.ref, ticket.id, "root", root.status, root.ended_at)
     return tickets.move(db, ticket, root_run_id=root.ref.run_id, run_id=root.ref.run_id, pipeline=root.pipeline)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from pipemend.core.attempt import Attempt, AttemptStatus, Declined, Progress, Running, Stage, Unknown
+from pipemend.core.attempt import ACCEPTED, LOST, Attempt, AttemptStatus, Declined, Progress, Running, Stage, Unknown
 from pipemend.core.clock import stamp
 from pipemend.core.errors import NoAnswer, OutsideError, Overtaken, Unreadable
 from pipemend.core.events import AttemptChanged, RemediationStarted
@@ -36,7 +36,7 @@ DIRECT_SEARCH = timedelta(minutes=5)
 DEADLINE = timedelta(hours=1)
 STUMBLES = 3
 FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
-ACCEPTED = "accepted"  # the stage of an attempt whose playbook said yes and named no run
+UNSEEN, UNSHOWN = timedelta(minutes=10), timedelta(minutes=2)  # a rerun not heard of; one that was only named
 
 
 @flow("attempt")
@@ -224,17 +224,20 @@ def adopt(
     if attempt.status not in (AttemptStatus.STARTING, AttemptStatus.UNKNOWN):
         return attempt
     ref = RunRef(attempt.platform, attempt.resource, rerun.run_id)
-    if not tickets.add_run(db, ref, attempt.ticket_id, "rerun", rerun.status):
+    if not tickets.add_run(db, ref, attempt.ticket_id, "rerun", rerun.status) and not _took_in(
+        db, s, attempt, ref, now
+    ):
         return _claimed_already(db, s, attempt, rerun, now)
     told = attempt.status is AttemptStatus.UNKNOWN and attempt.stage == ACCEPTED
-    unseen = min(attempt.deadline or now + DEADLINE, now + timedelta(minutes=10))
+    unseen = now + (UNSHOWN if rerun.status is RunStatus.UNKNOWN else UNSEEN)
+    unheard = now if rerun.status.ended else min(attempt.deadline or unseen, unseen)  # the feed may have shown its end
     attempt = attempts.move(
         db,
         attempt,
         AttemptStatus.IN_PROGRESS,
         remediation_run_id=rerun.run_id,
         logic_app_response=answer or attempt.logic_app_response,
-        due_at=now if rerun.status.ended else unseen,  # the feed may have shown its end long ago
+        due_at=unheard,
         revision=attempt.revision + 1,
     )
     ticket = tickets.move(db, tickets.get(db, attempt.ticket_id), remediation_run_id=rerun.run_id)
@@ -243,6 +246,34 @@ def adopt(
     else:
         _started(db, s, ticket, attempt, now)
     return attempt
+
+
+def stray(db: sa.Connection, attempt: Attempt, ref: RunRef) -> Ticket | None:
+    """The ticket that a run got because nobody knew whose rerun it was: opened since the call, and nothing tried."""
+    known = tickets.known_run(db, ref)
+    if known is None or known.role != "root" or known.ticket_id == attempt.ticket_id:
+        return None
+    ticket = tickets.get(db, known.ticket_id)
+    return ticket if ticket.timestamp >= attempt.started_at and not ticket.remediation_attempts else None
+
+
+def _took_in(db: sa.Connection, s: Services, attempt: Attempt, ref: RunRef, now: datetime) -> bool:
+    """The rerun had a ticket of its own before it was known: that is merged into the attempt's."""
+    own = stray(db, attempt, ref)
+    if own is None:
+        return False
+    endings.merge(db, s, tickets.lock(db, own.id), tickets.get(db, attempt.ticket_id), now, root_as="rerun")
+    return True
+
+
+def shown(db: sa.Connection, s: Services, attempt: Attempt, rerun: Rerun, now: datetime) -> None:
+    """The run that a playbook has named does not exist; this one does, and only the attempt can have started it."""
+    ref = RunRef(attempt.platform, attempt.resource, rerun.run_id)
+    if tickets.add_run(db, ref, attempt.ticket_id, "rerun", rerun.status) or _took_in(db, s, attempt, ref, now):
+        due = now if rerun.status.ended else now + UNSEEN
+        attempt = attempts.touch(db, attempt, remediation_run_id=rerun.run_id, due_at=due, owner=None)
+        tickets.move(db, tickets.get(db, attempt.ticket_id), remediation_run_id=rerun.run_id)
+        _changed(db, s, attempt, "in_progress", now, remediation_run_id=rerun.run_id)
 
 
 def _claimed_already(db: sa.Connection, s: Services, attempt: Attempt, rerun: Rerun, now: datetime) -> Attempt:
@@ -330,6 +361,11 @@ def failed(
     decide(db, s, ticket, grounds or same, now)
 
 
+def given_up(db: sa.Connection, s: Services, attempt: Attempt, reason: str, now: datetime, *, final: bool) -> None:
+    """Nobody found the run that the call may have started: an unknown one may still be it."""
+    failed(db, s, attempts.move(db, attempt, attempt.status, stage=LOST), reason, now, final=final)
+
+
 def stumbled(db: sa.Connection, s: Services, attempt: Attempt, why: str, again: datetime) -> None:
     """Something nobody expected befell it: it is taken up again, and at the third time people are told."""
     now = s.clock.now()
@@ -343,12 +379,14 @@ def stumbled(db: sa.Connection, s: Services, attempt: Attempt, why: str, again: 
     elif attempt.remediation_run_id:
         timed_out(db, s, attempt, reason)
     else:
-        failed(db, s, attempt, reason, now, final=True)
+        given_up(db, s, attempt, reason, now, final=True)
 
 
 def timed_out(db: sa.Connection, s: Services, attempt: Attempt, reason: str) -> None:
     """Nobody waits for its rerun any longer: people are told, no second one starts beside it, a late success counts."""
     now = s.clock.now()
+    if attempts.named_only(db, attempt):
+        attempt = attempts.move(db, attempt, attempt.status, stage=LOST)
     endings.end_attempt(db, attempt, AttemptStatus.TIMED_OUT, now, reason)
     ticket = tickets.lock(db, attempt.ticket_id)
     endings.left_to_people(db, s, ticket, reason, now, status=RemediationStatus.FAILED, attempt=attempt.attempt_number)

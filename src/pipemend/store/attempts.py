@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipemend.core.attempt import LIVE, MOVES, Attempt, AttemptStatus
+from pipemend.core.attempt import LIVE, LOST, MOVES, Attempt, AttemptStatus
 from pipemend.core.errors import MoveRefused, NotFound, Overtaken
 from pipemend.core.run import RunRef, RunStatus
 from pipemend.store.rows import Row
@@ -24,6 +24,11 @@ FROM_TICKET = {
 COLUMNS = [
     FROM_TICKET[field.name] if field.name in FROM_TICKET else attempts.c[field.name] for field in fields(Attempt)
 ]
+NAMED_ONLY = sa.exists().where(
+    ticket_runs.c.ticket_id == attempts.c.ticket_id,
+    ticket_runs.c.run_id == attempts.c.remediation_run_id,
+    ticket_runs.c.status == str(RunStatus.UNKNOWN),
+)
 WHOLE = sa.select(*COLUMNS).join_from(attempts, tickets, attempts.c.ticket_id == tickets.c.id)
 
 
@@ -160,27 +165,27 @@ def elsewhere(
     )
 
 
-def unclear(db: sa.Connection, platform: str, resource: str, pipeline: str) -> Attempt | None:
-    """An attempt of this pipeline whose rerun is not known yet: an unknown run may be its.
+def unaccounted(
+    db: sa.Connection, platform: str, resource: str, pipeline: str, given_up_since: datetime
+) -> Sequence[Attempt]:
+    """Attempts of this pipeline whose rerun is not known, the newest first: an unknown run may be theirs.
 
     Nor is one known that a playbook has named and its platform has never shown: some name a run of their own workflow.
     """
-    named_only = sa.exists().where(
-        ticket_runs.c.ticket_id == attempts.c.ticket_id,
-        ticket_runs.c.run_id == attempts.c.remediation_run_id,
-        ticket_runs.c.status == str(RunStatus.UNKNOWN),
+    given_up = sa.and_(attempts.c.stage == LOST, attempts.c.completed_at > given_up_since)
+    living = sa.or_(
+        attempts.c.status.in_([AttemptStatus.STARTING, AttemptStatus.UNKNOWN]),
+        sa.and_(attempts.c.status == AttemptStatus.IN_PROGRESS, NAMED_ONLY),
     )
-    row = db.execute(
-        WHOLE.where(
-            tickets.c.platform == platform,
-            tickets.c.resource == resource,
-            tickets.c.pipeline == pipeline,
-            sa.or_(
-                attempts.c.status.in_([AttemptStatus.STARTING, AttemptStatus.UNKNOWN]),
-                sa.and_(attempts.c.status == AttemptStatus.IN_PROGRESS, named_only),
-            ),
-        )
-        .order_by(attempts.c.id.desc())
-        .limit(1)
-    ).first()
-    return from_row(row) if row else None
+    wish = WHOLE.where(
+        tickets.c.platform == platform,
+        tickets.c.resource == resource,
+        tickets.c.pipeline == pipeline,
+        sa.or_(living, given_up),
+    )
+    return [from_row(row) for row in db.execute(wish.order_by(attempts.c.id.desc())).all()]
+
+
+def named_only(db: sa.Connection, attempt: Attempt) -> bool:
+    """Whether a playbook has named the rerun, and the platform has never shown it."""
+    return db.scalar(sa.select(attempts.c.id).where(attempts.c.id == attempt.id, NAMED_ONLY)) is not None

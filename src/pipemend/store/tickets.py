@@ -178,6 +178,12 @@ def run_changed(db: sa.Connection, ref: RunRef, status: RunStatus, ended_at: dat
     db.execute(ticket_runs.update().where(_is(ref)).values(status=str(status), ended_at=ended_at))
 
 
+def hand_over_runs(db: sa.Connection, ticket_id: str, into: str, *, root_as: str) -> None:
+    """The runs of a ticket belong to another one from now on; its root as `root_as`."""
+    role = sa.case((ticket_runs.c.role == "root", root_as), else_=ticket_runs.c.role)
+    db.execute(ticket_runs.update().where(ticket_runs.c.ticket_id == ticket_id).values(ticket_id=into, role=role))
+
+
 def runs_of(db: sa.Connection, ticket_id: str) -> Sequence[Row]:
     return db.execute(sa.select(ticket_runs).where(ticket_runs.c.ticket_id == ticket_id)).all()
 

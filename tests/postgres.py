@@ -7,7 +7,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
@@ -27,14 +27,14 @@ class PostgresUnavailable(Exception):
 
 
 @contextmanager
-def postgres() -> Iterator[str]:
-    """The address of the first database of a server that lives as long as the block."""
+def postgres(durable: bool = False) -> Iterator[str]:
+    """The address of the first database of a server that lives as long as the block; `durable`: it waits for disks."""
     home = Path(tempfile.mkdtemp(prefix="pipemend-postgres-"))
     try:
         user = "nobody" if os.geteuid() == 0 else None  # PostgreSQL refuses root
         programs = _programs(home, user)
         _make_cluster(programs, home, user)
-        server, url = _start(programs, home, user)
+        server, url = _start(programs, home, user, OURS if durable else (*OURS, *QUICK))
         try:
             yield url
         finally:
@@ -94,9 +94,9 @@ def _make_cluster(programs: Path, home: Path, user: str | None) -> None:
         raise PostgresUnavailable(f"initdb failed: {_last_line(made.stderr)}")
 
 
-def _start(programs: Path, home: Path, user: str | None) -> tuple[subprocess.Popen[bytes], str]:
+def _start(programs: Path, home: Path, user: str | None, chosen: Sequence[str]) -> tuple[subprocess.Popen[bytes], str]:
     port = _free_port()
-    settings = [word for setting in (*OURS, *QUICK, f"port={port}") for word in ("-c", setting)]
+    settings = [word for setting in (*chosen, f"port={port}") for word in ("-c", setting)]
     log = home / "log"
     with log.open("wb") as out:
         server = subprocess.Popen(

@@ -14,11 +14,12 @@ from pipemend.store.database import Database
 
 LOCK = 7071968  # any number of our own: one migration at a time
 ENGINES_OWN = ("workflow_", "operation_outputs", "notifications", "streams", "queues", "application_versions", "dbos_")
+ONE_KINDS = ("ix_tickets_view", "ix_tickets_text")
 
 
 def ours(thing: Any, name: str | None, kind: str, reflected: bool, compare_to: Any) -> bool:
-    """Whether Alembic should see it: the engine's tables are not ours, and one index is for SQLite alone."""
-    return not (kind == "table" and name and name.startswith(ENGINES_OWN)) and name != "ix_tickets_view"
+    """Whether Alembic should see it: the engine's tables are not ours, and some indexes are one kind's alone."""
+    return not (kind == "table" and name and name.startswith(ENGINES_OWN)) and name not in ONE_KINDS
 
 
 def migrate(database: Database) -> None:

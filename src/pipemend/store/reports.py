@@ -1,6 +1,6 @@
 """Lists and figures for people: tickets by tab and filter, and the plan's monitoring queries."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,16 +8,16 @@ import sqlalchemy as sa
 
 from pipemend.core.attempt import AttemptStatus
 from pipemend.core.badge import Tab
-from pipemend.core.ticket import AI_USER, RemediationStatus, Ticket
+from pipemend.core.ticket import RemediationStatus, Ticket
 from pipemend.store import attempts as attempt_rows
-from pipemend.store.schema import attempts, tickets
+from pipemend.store.schema import HEALED, attempts, tickets
 from pipemend.store.tickets import COLUMNS, from_row
 
-SORTS: Mapping[str, Sequence[sa.ColumnElement[Any]]] = {
-    "newest": (tickets.c.timestamp.desc(), tickets.c.id.desc()),
-    "oldest": (tickets.c.timestamp.asc(), tickets.c.id.asc()),
-    "pipeline": (tickets.c.pipeline.asc(), tickets.c.id.asc()),
-    "severity": (tickets.c.priority.asc(), tickets.c.timestamp.desc(), tickets.c.id.asc()),
+SORTS: Mapping[str, Callable[[Any], Sequence[sa.ColumnElement[Any]]]] = {
+    "newest": lambda of: (of.timestamp.desc(), of.id.desc()),
+    "oldest": lambda of: (of.timestamp.asc(), of.id.asc()),
+    "pipeline": lambda of: (of.pipeline.asc(), of.id.asc()),
+    "severity": lambda of: (of.priority.asc(), of.timestamp.desc(), of.id.asc()),
 }
 EQUALS = {
     "platform": tickets.c.platform,
@@ -50,45 +50,57 @@ class Listing:
 
 def listing(db: sa.Connection, view: View) -> Listing:
     """One page of tickets, how many there are, and the count of every tab under the same filters."""
-    counts = _counts(db, view)
+    counts, ids = _found(db, view) if _asks(view) else (_counts(db), db.scalars(_ids(db, view)).all())
+    wish = sa.select(*COLUMNS).where(tickets.c.id.in_(ids)).order_by(*SORTS[view.sort](tickets.c))
+    rows = db.execute(wish).all() if ids else ()
     total = sum(counts.values()) if view.tab is None else counts[str(view.tab)]
-    offset = (view.page - 1) * view.page_size
-    if offset >= total:
-        return Listing([], total, counts)
-    ids = db.scalars(_ids(db, view).offset(offset).limit(view.page_size)).all()
-    rows = {row.id: row for row in db.execute(sa.select(*COLUMNS).where(tickets.c.id.in_(ids)))}
-    return Listing([from_row(rows[ticket_id]) for ticket_id in ids if ticket_id in rows], total, counts)
+    return Listing([from_row(row) for row in rows], total, counts)
 
 
-def _counts(db: sa.Connection, view: View) -> Mapping[str, int]:
-    found = _narrow(db, view, sa.select(tickets.c.tab).where(_where(view))).subquery()
-    rows = db.execute(sa.select(found.c.tab, sa.func.count().label("number")).group_by(found.c.tab))
-    return {str(tab): 0 for tab in Tab} | {row.tab: row.number for row in rows}
+def _counts(db: sa.Connection) -> dict[str, int]:
+    """Of all tickets, from the index that has them by tab."""
+    wish = sa.select(tickets.c.tab, sa.func.count().label("number")).where(_where(View())).group_by(tickets.c.tab)
+    return {str(tab): 0 for tab in Tab} | {row.tab: row.number for row in db.execute(wish)}
 
 
 def _ids(db: sa.Connection, view: View) -> sa.Select[Any]:
-    """The tickets of the view in its order, by id: the wide rows are read for one page alone."""
-    by_time = view.sort in ("newest", "oldest")
-    # Sought by its tab, a ticket's row must be read for the rest of the question; the narrow index has it all.
-    tab: sa.ColumnElement[Any] = tickets.c.tab.op("||")("") if _asks(view) else tickets.c.tab
-    wanted = _where(view) if view.tab is None else sa.and_(_where(view), tab == str(view.tab))
-    if by_time or db.dialect.name != "sqlite":
-        return sa.select(tickets.c.id).where(wanted).order_by(*SORTS[view.sort])
-    columns = (tickets.c.id, tickets.c.timestamp, tickets.c.priority, tickets.c.pipeline)
-    found = _narrow(db, view, sa.select(*columns).where(wanted)).subquery()
-    order = {"pipeline": (found.c.pipeline, found.c.id), "severity": (found.c.priority, found.c.timestamp.desc())}
-    return sa.select(found.c.id).order_by(*order[view.sort], found.c.id)
+    """The page of a view that asks for nothing but a tab: the wide rows are read for this page alone."""
+    wanted = _where(view) if view.tab is None else sa.and_(_where(view), tickets.c.tab == str(view.tab))
+    if view.sort in ("newest", "oldest"):
+        return _paged(view, sa.select(tickets.c.id).where(wanted).order_by(*SORTS[view.sort](tickets.c)))
+    found = _narrow(db, _sortable(view).where(wanted)).subquery()
+    return _paged(view, sa.select(found.c.id).order_by(*SORTS[view.sort](found.c)))
+
+
+def _found(db: sa.Connection, view: View) -> tuple[Mapping[str, int], Sequence[str]]:
+    """What a view finds that asks for more than a tab: the counts and the page, from one pass over all tickets."""
+    found = _narrow(db, _sortable(view).where(_where(view))).cte("found")
+    page = sa.select(found.c.id).order_by(*SORTS[view.sort](found.c))
+    page = _paged(view, page if view.tab is None else page.where(found.c.tab == str(view.tab)))
+    nothing, none = sa.cast(sa.null(), sa.Text), sa.cast(sa.null(), sa.BigInteger)
+    counts = sa.select(found.c.tab, sa.func.count().label("number"), nothing.label("id")).group_by(found.c.tab)
+    rows = db.execute(counts.union_all(sa.select(nothing, none, page.subquery().c.id))).all()
+    counted = {str(tab): 0 for tab in Tab} | {row.tab: row.number for row in rows if row.tab}
+    return counted, [row.id for row in rows if row.id]
 
 
 def _asks(view: View) -> bool:
     return bool(view.q.strip() or view.filters)
 
 
-def _narrow(db: sa.Connection, view: View, wish: sa.Select[Any]) -> sa.Select[Any]:
+def _sortable(view: View) -> sa.Select[Any]:
+    """Tickets with what they are sorted by. Nothing more: PostgreSQL's narrow index has no pipelines."""
+    columns = (tickets.c.id, tickets.c.tab, tickets.c.timestamp, tickets.c.priority)
+    return sa.select(*columns, tickets.c.pipeline) if view.sort == "pipeline" else sa.select(*columns)
+
+
+def _paged(view: View, wish: sa.Select[Any]) -> sa.Select[Any]:
+    return wish.offset((view.page - 1) * view.page_size).limit(view.page_size)
+
+
+def _narrow(db: sa.Connection, wish: sa.Select[Any]) -> sa.Select[Any]:
     """Leads SQLite to the index `ix_tickets_view`: it is the only one in this order, and a limit keeps the order."""
-    if db.dialect.name != "sqlite" or not (_asks(view) or view.sort not in ("newest", "oldest")):
-        return wish
-    return wish.order_by(*SORTS["newest"]).limit(-1)
+    return wish.order_by(*SORTS["newest"](tickets.c)).limit(-1) if db.dialect.name == "sqlite" else wish
 
 
 def _where(view: View) -> sa.ColumnElement[bool]:
@@ -101,9 +113,7 @@ def _where(view: View) -> sa.ColumnElement[bool]:
 
 def choices(db: sa.Connection, names: Sequence[str]) -> Mapping[str, Sequence[str]]:
     """The values that tickets have under each of these names of EQUALS, in one pass."""
-    wish = _narrow(
-        db, View(sort="pipeline"), sa.select(*(EQUALS[name] for name in names)).where(_where(View()))
-    ).subquery()
+    wish = _narrow(db, sa.select(*(EQUALS[name] for name in names)).where(_where(View()))).subquery()
     rows = db.execute(sa.select(*wish.columns).distinct()).all()
     return {name: sorted({row[at] for row in rows if row[at]}) for at, name in enumerate(names)}
 
@@ -121,7 +131,7 @@ def success_rate(db: sa.Connection) -> float | None:
 
 def avg_mttr_minutes(db: sa.Connection) -> float | None:
     """Minutes from ticket to close, over the healed ones."""
-    mean = db.scalar(sa.select(sa.func.avg(tickets.c.ack_seconds)).where(tickets.c.ack_user == AI_USER))
+    mean = db.scalar(sa.select(sa.func.avg(tickets.c.ack_seconds)).where(HEALED))
     return None if mean is None else float(mean) / 60.0
 
 

@@ -98,7 +98,7 @@ def _check(was: Ticket, changes: dict[str, Any]) -> None:
 
 
 SEARCHED = {"pipeline", "error_type", "error_code", "error_message", "itsm_ticket_id", "run_id", "root_run_id"}
-SEARCHED_MESSAGE = 160  # every search reads every ticket's text, so it is kept short
+SEARCHED_MESSAGE, SEARCHED_BYTES = 160, 1200  # every search reads every ticket's text, so it is kept short
 
 
 def search_text(ticket: Ticket) -> str:
@@ -115,7 +115,8 @@ def search_text(ticket: Ticket) -> str:
         ticket.finops_team,
         (ticket.error_message or "")[:SEARCHED_MESSAGE],
     )
-    return " ".join(word for word in words if word).lower()
+    text = " ".join(word for word in words if word).lower()
+    return text.encode()[:SEARCHED_BYTES].decode(errors="ignore")
 
 
 def claim_due(db: sa.Connection, now: datetime, limit: int, until: datetime, owner: str) -> Sequence[Ticket]:

@@ -11,7 +11,11 @@ branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
 
+TEXT = ["tab", "priority", "severity", "error_type", "platform", "search_text"]
+
+
 def upgrade() -> None:
+    _narrow_copies()
     op.add_column("tickets", sa.Column("fingerprint", sa.Text(), nullable=True))
     op.create_index("ix_tickets_fingerprint_timestamp", "tickets", ["fingerprint", "timestamp"])
     op.add_column("receipts", sa.Column("turn", sa.Integer(), nullable=False, server_default="2"))
@@ -41,8 +45,28 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    _no_narrow_copies()
     op.drop_table("questions")
     op.drop_column("switches", "until")
     op.drop_column("receipts", "turn")
     op.drop_index("ix_tickets_fingerprint_timestamp", "tickets")
     op.drop_column("tickets", "fingerprint")
+
+
+def _narrow_copies() -> None:
+    """Indexes that lists and reports read instead of the wide rows."""
+    healed = sa.text("ack_user = 'AI_AUTO_HEAL'")
+    op.create_index("ix_tickets_report", "tickets", ["error_type", "remediation_status", "merged_into", "timestamp"])
+    op.create_index("ix_tickets_healed", "tickets", ["ack_seconds"], sqlite_where=healed, postgresql_where=healed)
+    op.create_index("ix_remediation_attempts_started_at", "remediation_attempts", ["started_at"])
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("UPDATE tickets SET search_text = left(search_text, 300) WHERE octet_length(search_text) > 1200")
+        op.create_index("ix_tickets_text", "tickets", ["timestamp", "id"], postgresql_include=TEXT)
+
+
+def _no_narrow_copies() -> None:
+    if op.get_bind().dialect.name == "postgresql":
+        op.drop_index("ix_tickets_text", "tickets")
+    op.drop_index("ix_remediation_attempts_started_at", "remediation_attempts")
+    op.drop_index("ix_tickets_healed", "tickets")
+    op.drop_index("ix_tickets_report", "tickets")

@@ -9,8 +9,10 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -46,10 +48,14 @@ def by_source(figures: Figures) -> Table:
     }
     groups["all others"] = lambda name: counts[name] < LARGE
     for name, belongs in groups.items():
-        part = figures.where(lambda line, belongs=belongs: belongs(str(line.get("source_key"))))
+        part = figures.where(partial(_of, belongs))
         shares = (part.strict, part.lenient, part.remediable_precision, part.remediable_recall)
         table.add_row(name, str(len(part.answers)), *(f"{share:.2f}" for share in shares), str(len(part.dangerous)))
     return table
+
+
+def _of(belongs: Callable[[str], bool], line: Mapping[str, Any]) -> bool:
+    return belongs(str(line.get("source_key")))
 
 
 def speed(figures: Figures) -> Table:

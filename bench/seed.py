@@ -61,7 +61,7 @@ def seed(database: Database, number: int) -> None:
         names = ["event_id", "notifier", "ticket_id", "state"]
         db.execute(receipts.insert().from_select(names, sa.select(*columns)))
     with database.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as db:
-        db.exec_driver_sql("ANALYZE")
+        db.exec_driver_sql("VACUUM ANALYZE" if database.several else "ANALYZE")
 
 
 def _thousand(number: int) -> Mapping[sa.Table, list[dict[str, Any]]]:
@@ -206,5 +206,5 @@ def _counted(column: sa.Column[Any]) -> bool:
 
 def _shifted(column: sa.ColumnElement[Any], name: str, day: Any) -> sa.ColumnElement[Any]:
     if name in IDS:
-        return column + day.c.n
-    return day.c.date + sa.func.substr(column, 11) if name in TIMES else column
+        return column.concat(day.c.n)
+    return sa.type_coerce(day.c.date, sa.Text).concat(sa.func.substr(column, 11)) if name in TIMES else column

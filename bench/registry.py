@@ -1,0 +1,10 @@
+"""Every benchmark by its name: it takes a kind of database and a size, and yields figures."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from bench.figures import Figure
+from bench.lists import lists
+from bench.size import Size
+
+Bench = Callable[[str, Size], Iterator[Figure]]
+BENCHES: Mapping[str, Bench] = {"lists": lists}

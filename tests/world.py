@@ -13,7 +13,7 @@ from pipemend.core.commands import Command
 from pipemend.core.playbook import PipelineRule, Playbook, Playbooks
 from pipemend.core.ports import Notifier
 from pipemend.core.ticket import Ticket
-from pipemend.flows import announcements, due, explanation, feed, intake, reconsider, remediation, upkeep
+from pipemend.flows import announcements, due, explanation, feed, intake, reconsider, remediation, storms, upkeep
 from pipemend.flows.commands import carry_out
 from pipemend.flows.services import Policy, Services, install
 from pipemend.store import alerts, attempts, audit, reports, tickets
@@ -84,7 +84,7 @@ class World:
         for _ in range(50):
             s = self.services
             moved = await intake.take_due(s) + await reconsider.take_due(s) + await due.take_due(s)
-            moved += await feed.take_due(s) + await self.engine.run_all()
+            moved += await feed.take_due(s) + await storms.take_due(s) + await self.engine.run_all()
             moved += sum([await teller.take_due() for teller in self.tellers])
             if not moved:
                 return

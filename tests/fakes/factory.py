@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pipemend.core.alert import Alert, Door, Signal
 from pipemend.core.attempt import Attempt, Declined, Progress, Running, Stage, Unknown
 from pipemend.core.clock import Clock
-from pipemend.core.errors import NoAnswer, OutsideError, Unreachable
+from pipemend.core.errors import NoAnswer, Unreachable
 from pipemend.core.ports import Remedy
 from pipemend.core.rca import Failure, Fault
 from pipemend.core.run import Changes, Rerun, Resource, Run, RunRef, RunStatus
@@ -31,7 +31,7 @@ class FakeFactory:
         self.errors: dict[str, str] = {}
         self.changed: dict[str, datetime] = {}
         self.hidden: set[str] = set()
-        self.down: OutsideError | None = None
+        self.down: Exception | None = None
         self.numbers = itertools.count(1)
         self.cancelled: list[str] = []
         self.rerun = FakeRerun(self)

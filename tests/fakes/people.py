@@ -2,7 +2,7 @@
 
 from pipemend.core.alert import Door
 from pipemend.core.errors import NoAnswer, OutsideError
-from pipemend.core.ports import Limits, News, Receipt
+from pipemend.core.ports import Digest, Limits, News, Receipt
 from pipemend.core.rca import UNCLASSIFIED, Diagnosis, Failure, History, Remediable, Severity
 
 KNOWN = {
@@ -22,6 +22,7 @@ class Listener:
     def __init__(self, name: str = "slack") -> None:
         self.name = name
         self.told: list[News] = []
+        self.digests: list[Digest] = []
         self.deaf: list[OutsideError] = []
         self.breaks_over: str | None = None
 
@@ -32,6 +33,12 @@ class Listener:
             raise NoAnswer("it never comes back")
         self.told.append(news)
         return receipt or Receipt({"channel": "C1", "ts": f"{news.id}.0"})
+
+    async def sum_up(self, digest: Digest, receipt: Receipt | None) -> Receipt | None:
+        if self.deaf:
+            raise self.deaf.pop(0)
+        self.digests.append(digest)
+        return receipt or Receipt({"channel": "C1", "ts": f"{digest.id}.0"})
 
     async def close(self) -> None:
         return None

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from pipemend.core.attempt import Attempt, AttemptStatus
 from pipemend.core.events import (
@@ -13,14 +13,21 @@ from pipemend.core.events import (
     RetryScheduled,
     SlaBreached,
     StatusChanged,
+    StormBegan,
+    StormChanged,
+    StormEnded,
+    StormEscalated,
+    StormEvent,
     TicketOpened,
 )
 from pipemend.core.guardrails import judge
 from pipemend.core.playbook import Playbook
-from pipemend.core.ports import News
+from pipemend.core.ports import Digest, News
 from pipemend.core.situation import Situation
+from pipemend.core.storm import Cause, Figures, Storm
 from pipemend.core.ticket import AI_EMPID, AI_USER, RemediationStatus, Status, Ticket
 
+T = TypeVar("T", News, Digest)
 NOW = datetime(2026, 11, 23, 10, 15, tzinfo=UTC)
 TICKET = "ADF-20261123T101500-1f496d07ab"
 LINK = f"http://127.0.0.1:8000/dashboard?ticket={TICKET}"
@@ -186,8 +193,40 @@ def breached(**changes: Any) -> News:
     return news(SlaBreached(ticket_id=TICKET, sla_seconds=1800), **{"id": 95, **changes})
 
 
-def repeated(told: News) -> News:
+def repeated(told: T) -> T:
     return replace(told, repeated=True)
+
+
+def a_storm(**changes: Any) -> Storm:
+    usual: dict[str, Any] = {
+        "id": "STORM-20261123T101500-1f496d07ab",
+        "cause": Cause(platform="data_factory", resource="/s/factories/contoso", error_type="GatewayTimeout"),
+        "where": "contoso",
+        "began_at": NOW,
+        "ended_at": None,
+        "figures": Figures(tickets=300, healed=120, closed=3, healing=165, people=12),
+        "pipelines": ("nightly-load", "hourly-load"),
+        "left": ("nightly-load",),
+    }
+    return Storm(**{**usual, **changes})
+
+
+def a_digest(event: StormEvent, **changes: Any) -> Digest:
+    link = "http://127.0.0.1:8000/dashboard?platform=data_factory&connection=contoso&error_type=GatewayTimeout"
+    usual: dict[str, Any] = {"id": 100, "at": NOW + timedelta(minutes=9), "storm": a_storm(), "link": link}
+    return Digest(event=event, **{**usual, **changes})
+
+
+STORM = a_storm().id
+BEGAN = a_digest(StormBegan(ticket_id=STORM), storm=a_storm(figures=Figures(tickets=21, healing=21)))
+GREW = a_digest(StormChanged(ticket_id=STORM), id=101)
+RANG = a_digest(StormEscalated(ticket_id=STORM, people=12), id=102)
+ENDED = a_digest(
+    StormEnded(ticket_id=STORM),
+    id=103,
+    storm=a_storm(ended_at=NOW + timedelta(minutes=30), figures=Figures(tickets=300, healed=290, closed=10)),
+    at=NOW + timedelta(minutes=40),
+)
 
 
 EVERY_EVENT = {

@@ -21,6 +21,7 @@ from tests.notifiers.samples import (
     exhausted,
     explained,
     opened,
+    reopened,
     repeated,
     retried,
     started,
@@ -42,7 +43,8 @@ async def told(jira: Jira) -> Receipt:
 async def test_a_ticket_becomes_one_issue_with_its_id_as_label(jira: Jira, jira_vendor: TinyJira):
     receipt = await jira.tell(opened(), None)
 
-    assert receipt == Receipt({"key": "OPS-1", "id": "1001"})
+    assert receipt
+    assert (receipt.place["key"], receipt.place["id"]) == ("OPS-1", "1001")
     assert jira_vendor.issue["labels"] == [TICKET]
     assert jira_vendor.issue["project"] == {"key": "OPS"}
     assert jira_vendor.issue["issuetype"] == {"name": "Task"}
@@ -124,6 +126,64 @@ async def test_an_explanation_rewrites_the_description(jira: Jira, jira_vendor: 
 
     assert "The gateway was restarted for an update." in as_read(jira_vendor.issue["description"])
     assert jira_vendor.comments() == []
+
+
+async def test_an_explanation_leaves_what_people_wrote_and_becomes_a_comment(
+    jira: Jira, jira_vendor: TinyJira, told: Receipt
+):
+    jira_vendor.issue["description"] = {"type": "doc", "version": 1, "content": []}
+    await jira.tell(explained(), told)
+
+    assert jira_vendor.issue["description"]["content"] == []
+    assert "The gateway was restarted for an update." in jira_vendor.comments()[0]
+
+
+async def test_an_explanation_whose_answer_was_lost_is_no_edit_of_other_people(
+    jira: Jira, jira_vendor: TinyJira, told: Receipt
+):
+    jira_vendor.trouble("PUT", hangs=True, after=True)
+    with pytest.raises(NoAnswer):
+        await jira.tell(explained(), told)
+    await jira.tell(repeated(explained()), told)
+
+    assert "The gateway was restarted for an update." in as_read(jira_vendor.issue["description"])
+    assert jira_vendor.comments() == []
+
+
+async def test_jira_may_set_what_we_wrote_anew(jira: Jira, jira_vendor: TinyJira, told: Receipt):
+    """It adds attributes to a document, and joins and splits its texts."""
+    jira_vendor.issue["description"]["content"][0]["attrs"] = {"localId": "7", "level": 2}
+    jira_vendor.issue["description"]["content"][0]["content"].append({"type": "text", "text": " "})
+    await jira.tell(explained(), told)
+
+    assert "The gateway was restarted for an update." in as_read(jira_vendor.issue["description"])
+
+
+@pytest.mark.parametrize("told_again", [reopened(), exhausted()], ids=["reopened", "escalated"])
+async def test_a_ticket_that_opens_again_takes_its_issue_out_of_done(
+    jira: Jira, jira_vendor: TinyJira, told: Receipt, told_again: News
+):
+    await jira.tell(succeeded(), told)
+    assert jira_vendor.issue["status"] == "Done"
+    await jira.tell(told_again, told)
+
+    assert jira_vendor.issue["status"] == "To Do"
+
+
+async def test_an_issue_that_is_open_stays_where_people_put_it(jira: Jira, jira_vendor: TinyJira, told: Receipt):
+    jira_vendor.issue["status"] = "In Progress"
+    await jira.tell(exhausted(), told)
+
+    assert jira_vendor.issue["status"] == "In Progress"
+    assert jira_vendor.called("transitions") == 0
+
+
+async def test_an_issue_that_cannot_be_reopened_says_so(jira: Jira, jira_vendor: TinyJira, told: Receipt):
+    jira_vendor.workflow = {"To Do": ["Done"], "Done": ["Gone"], "Gone": []}
+    await jira.tell(succeeded(), told)
+    await jira.tell(reopened(), told)
+
+    assert "could not be reopened automatically: no transition leads out" in jira_vendor.comments()[-1]
 
 
 async def test_an_ending_opens_no_issue(jira: Jira, jira_vendor: TinyJira):

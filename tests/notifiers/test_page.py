@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from pipemend.notifiers import phrases
-from tests.notifiers.samples import EVERY_EVENT, TICKET, opened
+from pipemend.notifiers import digests, phrases
+from tests.notifiers.samples import BEGAN, ENDED, EVERY_EVENT, RANG, TICKET, opened
 
 PAGE = (Path(__file__).parents[2] / "docs/reference/messages.md").read_text()
 OWN_WORDS = "✅ Auto-remediated by attempt {n}/{max}"  # never shown: the success stands above instead
@@ -37,6 +37,23 @@ def test_the_page_has_every_line_of_status():
     }
 
     assert sorted(line for line in said - {OWN_WORDS} if line not in QUOTED) == []
+
+
+def test_the_page_has_what_is_said_about_a_storm():
+    said = [digests.title(RANG.storm), digests.header(RANG.storm), digests.ACTION, digests.status(BEGAN)]
+    said += [bell for told in (RANG, ENDED) if (bell := digests.bell(told))]
+
+    assert [text for text in map(of_a_storm, said) if text not in QUOTED] == []
+    assert [name for name, _ in digests.facts(RANG.storm) if name not in QUOTED] == []
+
+
+def of_a_storm(text: str) -> str:
+    """The text with the names of its values."""
+    values = {"GatewayTimeout": "{error type}", "contoso": "{resource}", "10:15 UTC": "{time}"}
+    numbers = {"12 of": "{people} of", "290 of": "{healed} of", "10 closed": "{closed} closed", "300": "{failures}"}
+    for value, name in {**values, **numbers}.items():
+        text = text.replace(value, name)
+    return text
 
 
 def as_pattern(text: str) -> str:

@@ -49,7 +49,8 @@ class TinyJira(Vendor):
             return self._create(body["fields"])
         if what == "jql":
             found = [issue for issue in self.issues.values() if f'"{issue["labels"][0]}"' in body["jql"]]
-            return JSONResponse({"issues": found[:1] if self.search_sees else [], "isLast": True})
+            shown = [{"id": issue["id"], "key": issue["key"], "fields": _fields(issue)} for issue in found[:1]]
+            return JSONResponse({"issues": shown if self.search_sees else [], "isLast": True})
         issue = self.issues.get(request.path_params["key"])
         return self._about(request.method, what, issue, body) if issue else refusal(404, "Issue does not exist.")
 
@@ -66,7 +67,15 @@ class TinyJira(Vendor):
         if len(as_read(fields["description"])) > 32_767:
             return refusal(400, description="The entered text is too long.")
         key = f"{fields['project']['key']}-{next(self._numbers)}"
-        self.issues[key] = {"id": f"100{key[-1]}", "key": key, **fields, "status": "To Do", "comments": []}
+        self.issues[key] = {
+            "id": f"100{key[-1]}",
+            "key": key,
+            **fields,
+            "status": "To Do",
+            "comments": [],
+            "created": 1,
+            "updated": 1,
+        }
         return JSONResponse({"id": f"100{key[-1]}", "key": key, "self": "…"}, 201)
 
     def _about(self, method: str, what: str, issue: dict[str, Any], body: dict[str, Any]) -> Response:
@@ -81,9 +90,9 @@ class TinyJira(Vendor):
             case "POST", "transitions":
                 return self._move(issue, body)
             case "PUT", _:
-                issue.update(body["fields"])
+                issue.update(body["fields"], updated=2)
                 return Response(status_code=204)
-        return JSONResponse({"key": issue["key"], "fields": {"status": _status(issue["status"])}})
+        return JSONResponse({"key": issue["key"], "fields": _fields(issue)})
 
     def _offer(self, name: str) -> dict[str, Any]:
         """Named after anything but where it leads, as in real life."""
@@ -107,6 +116,11 @@ class TinyJira(Vendor):
             return refusal(400, resolution="Resolution is required.")
         issue.update(status=name, resolution=resolution)
         return Response(status_code=204)
+
+
+def _fields(issue: dict[str, Any]) -> dict[str, Any]:
+    told = {name: issue[name] for name in ("summary", "description", "created", "updated")}
+    return {"status": _status(issue["status"]), **told}
 
 
 def refusal(status: int, *messages: str, **errors: str) -> Response:

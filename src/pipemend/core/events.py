@@ -116,3 +116,49 @@ class SlaBreached(Event):
     @property
     def turn(self) -> Turn:
         return Turn.STORY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StormEvent(Event):
+    """A fact about a storm; `ticket_id` is the storm's id."""
+
+    name = "storm"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StormBegan(StormEvent):
+    name = "storm_began"
+
+    @property
+    def turn(self) -> Turn:
+        return Turn.FIRST
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StormChanged(StormEvent):
+    """Its figures are others than those told last."""
+
+    name = "storm_update"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StormEscalated(StormEvent):
+    """So many of its tickets are left to people now."""
+
+    name = "storm_escalated"
+    people: int
+
+    @property
+    def turn(self) -> Turn:
+        return Turn.PEOPLE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StormEnded(StormEvent):
+    """No new ticket comes, and all are closed."""
+
+    name = "storm_ended"
+
+    @property
+    def turn(self) -> Turn:
+        return Turn.STORY

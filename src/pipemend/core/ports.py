@@ -7,9 +7,10 @@ from typing import Any, Protocol
 
 from pipemend.core.alert import Alert, Door, Signal
 from pipemend.core.attempt import Attempt, Progress, Stage
-from pipemend.core.events import Event
+from pipemend.core.events import Event, StormEvent
 from pipemend.core.rca import Diagnosis, Failure, History
 from pipemend.core.run import Changes, Rerun, Resource, Run, RunRef
+from pipemend.core.storm import Storm
 from pipemend.core.ticket import Ticket
 
 
@@ -81,6 +82,26 @@ class News:
     link: str | None  # the ticket on the dashboard
     repeated: bool = False
 
+    @property
+    def about(self) -> str:
+        return self.ticket.id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Digest:
+    """One event of a storm, and how the storm stands now. `repeated`: it may have been told already; look first."""
+
+    id: int
+    at: datetime
+    event: StormEvent
+    storm: Storm
+    link: str | None  # its tickets on the dashboard
+    repeated: bool = False
+
+    @property
+    def about(self) -> str:
+        return self.storm.id
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
@@ -109,5 +130,9 @@ class Notifier(Protocol):
     limits: Limits
 
     async def tell(self, news: News, receipt: Receipt | None) -> Receipt | None: ...
+
+    async def sum_up(self, digest: Digest, receipt: Receipt | None) -> Receipt | None:
+        """As `tell`, for the one message that stands for all tickets of a storm."""
+        ...
 
     async def close(self) -> None: ...

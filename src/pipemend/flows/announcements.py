@@ -9,10 +9,11 @@ from functools import partial
 import sqlalchemy as sa
 
 from pipemend.core.errors import NoAnswer, OutsideError, Throttled, Unreachable
-from pipemend.core.ports import News, Receipt
+from pipemend.core.events import Event, StormEvent
+from pipemend.core.ports import Digest, News, Notifier, Receipt
 from pipemend.flows.pace import SLOWEST, Pace
 from pipemend.flows.services import Services
-from pipemend.store import attempts, events, tickets
+from pipemend.store import attempts, events, storms, tickets
 from pipemend.store.rows import Row
 
 log = logging.getLogger(__name__)
@@ -75,7 +76,7 @@ class Teller:
         try:
             news, receipt = await s.database.read(partial(_news, s, row))
             async with asyncio.timeout(TELL_SECONDS):
-                said = await s.notifiers[self.name].tell(news, receipt)
+                said = await _say(s.notifiers[self.name], news, receipt)
         except TimeoutError:
             await self._failed(row, NoAnswer(f"{self.name} was not told within {TELL_SECONDS} s"))
         except OutsideError as error:
@@ -106,20 +107,36 @@ def _away(error: Exception) -> bool:
     return isinstance(error, OutsideError) and error.transient and not 400 <= (error.status or 500) < 500
 
 
-def _news(s: Services, row: Row, db: sa.Connection) -> tuple[News, Receipt | None]:
-    event = events.event(db, row.event_id)
+async def _say(notifier: Notifier, what: News | Digest, receipt: Receipt | None) -> Receipt | None:
+    if isinstance(what, Digest):
+        return await notifier.sum_up(what, receipt)
+    return await notifier.tell(what, receipt)
+
+
+def _news(s: Services, row: Row, db: sa.Connection) -> tuple[News | Digest, Receipt | None]:
+    event, place = events.event(db, row.event_id), events.last_place(db, row.ticket_id, row.notifier)
+    fact = events.event_of(event)
+    said = _digest(s, row, event, fact, db) if isinstance(fact, StormEvent) else _of_ticket(s, row, event, fact, db)
+    return said, Receipt(place) if place else None
+
+
+def _digest(s: Services, row: Row, event: Row, fact: StormEvent, db: sa.Connection) -> Digest:
+    storm = storms.get(db, event.ticket_id)
+    link = s.link_to_storm(storm)
+    return Digest(id=event.id, at=event.at, event=fact, storm=storm, link=link, repeated=row.was == "sending")
+
+
+def _of_ticket(s: Services, row: Row, event: Row, fact: Event, db: sa.Connection) -> News:
     numbered = {a.attempt_number: a for a in attempts.of_ticket(db, row.ticket_id)}
-    place = events.last_place(db, row.ticket_id, row.notifier)
-    news = News(
+    return News(
         id=event.id,
         at=event.at,
-        event=events.event_of(event),
+        event=fact,
         ticket=tickets.get(db, row.ticket_id),
         attempt=numbered.get(event.attempt),
         link=s.link(row.ticket_id),
         repeated=row.was == "sending",
     )
-    return news, Receipt(place) if place else None
 
 
 def _told(s: Services, row: Row, receipt: Receipt | None, db: sa.Connection) -> None:

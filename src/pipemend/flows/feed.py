@@ -58,6 +58,10 @@ async def _read(s: Services, row: Row) -> None:
     except (OutsideError, TimeoutError) as error:
         await _missed(s, row, str(error) or "no answer in time")
         return
+    except Exception as error:  # a platform that stumbles must not stop the reading of the others, and is shown
+        log.exception("a feed stumbled", extra={"resource": row.resource})
+        await _missed(s, row, f"{type(error).__name__}: {error}")
+        return
     interval = s.policy.watch_interval
     watermark = changes.until if complete else row.watermark
     due = max(asked + interval, s.clock.now() + interval / 10)

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
+from urllib.parse import urlencode
 
 import sqlalchemy as sa
 
@@ -16,6 +17,7 @@ from pipemend.core.ports import Analyzer, Notifier, Platform
 from pipemend.core.rca import Severity
 from pipemend.core.run import Resource
 from pipemend.core.sla import LEVELS, Level
+from pipemend.core.storm import Storm
 from pipemend.store.database import Database
 
 
@@ -111,6 +113,11 @@ class Services:
     def link(self, ticket_id: str) -> str | None:
         """The ticket on the dashboard."""
         return f"{self.policy.dashboard}?ticket={ticket_id}" if self.policy.dashboard else None
+
+    def link_to_storm(self, storm: Storm) -> str | None:
+        """Its tickets on the dashboard."""
+        cause = {"platform": storm.cause.platform, "connection": storm.where, "error_type": storm.cause.error_type}
+        return f"{self.policy.dashboard}?{urlencode(cause)}" if self.policy.dashboard else None
 
 
 _installed: Services | None = None

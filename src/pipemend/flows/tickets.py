@@ -12,6 +12,7 @@ from pipemend.core.rca import UNCLASSIFIED, Diagnosis, Failure, History, Recurre
 from pipemend.core.run import Resource, Run, RunRef, RunStatus
 from pipemend.core.scrub import scrub
 from pipemend.core.ticket import AI_USER, Ticket, ticket_id
+from pipemend.flows import storms
 from pipemend.flows.decision import Grounds, decide, says
 from pipemend.flows.services import Services
 from pipemend.store import audit, events, recurrence, tickets
@@ -56,6 +57,7 @@ def open_ticket(db: sa.Connection, s: Services, opening: Opening, now: datetime)
     tickets.add_run(db, opening.ref, ticket.id, "root", status, opening.run.ended_at if opening.run else None)
     for child in opening.children:
         tickets.add_run(db, child.ref, ticket.id, "child", child.status, child.ended_at)
+    storms.gather(db, s, ticket, now)
     events.record(db, TicketOpened(ticket_id=ticket.id, pipeline=ticket.pipeline), now, s.notifiers)
     audit.write(db, "ticket_created", at=now, user=AI_USER, ticket=ticket, details={"error_type": ticket.error_type})
     if s.explainer is not None:

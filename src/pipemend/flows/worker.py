@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 
-from pipemend.flows import announcements, bell, due, feed, heartbeat, intake, reconsider, upkeep
+from pipemend.flows import announcements, bell, due, feed, heartbeat, intake, reconsider, storms, upkeep
 from pipemend.flows.services import Services
 from pipemend.store import switches
 
@@ -32,6 +32,7 @@ class Worker:
             "tickets": (reconsider.take_due, self.tick),
             "attempts": (due.take_due, self.tick),
             "feeds": (feed.take_due, min(self.tick, self.s.policy.watch_interval.total_seconds() / 2)),
+            "storms": (storms.take_due, self.tick),
             "takeover": (upkeep.take_over, self.tick),
             "upkeep": (self._look_after, 60.0),
             **{f"telling {teller.name}": (_tells(teller), self.tick) for teller in self.tellers},

@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from pipemend.core import events as facts
+from pipemend.store import storms, tickets
 from pipemend.store.rows import Row
 from pipemend.store.schema import events, receipts
 
@@ -21,6 +22,10 @@ KINDS: Mapping[str, type[facts.Event]] = {
         facts.Explained,
         facts.SlaBreached,
         facts.AutomationChanged,
+        facts.StormBegan,
+        facts.StormChanged,
+        facts.StormEscalated,
+        facts.StormEnded,
     )
 }
 
@@ -28,14 +33,17 @@ UNTOLD = ("pending", "sending")
 
 
 def record(db: sa.Connection, event: facts.Event, at: datetime, notifiers: Iterable[str]) -> int:
-    """Saves the event and a receipt for each listener, in the unit that made it true."""
+    """Saves the event and a receipt for each listener, in the unit that made it true.
+
+    What happens to a ticket that is told with its storm shows in the storm's figures, and has no receipt of its own.
+    """
     fields = event.fields()
     row = db.execute(
         events.insert()
         .values(at=at, name=event.name, ticket_id=event.ticket_id, attempt=fields.get("attempt"), data=fields)
         .returning(events.c.id)
     ).one()
-    for notifier in notifiers:
+    for notifier in notifiers if _told_by_itself(db, event.ticket_id) else ():
         db.execute(
             receipts.insert().values(
                 event_id=row.id,
@@ -47,6 +55,14 @@ def record(db: sa.Connection, event: facts.Event, at: datetime, notifiers: Itera
             )
         )
     return int(row.id)
+
+
+def _told_by_itself(db: sa.Connection, ticket_id: str) -> bool:
+    """A ticket whose storm is over and done with leaves it."""
+    settled = storms.settled(db, ticket_id)
+    if settled:
+        tickets.fill(db, ticket_id, storm_id=None)
+    return settled is not False
 
 
 def event_of(row: Row) -> facts.Event:

@@ -7,9 +7,9 @@ import sqlalchemy as sa
 
 from pipemend.core.attempt import AttemptStatus
 from pipemend.core.badge import Tab
-from pipemend.store.schema import alerts, attempts, feeds, receipts, tickets
+from pipemend.store.schema import alerts, attempts, feeds, receipts, storms, tickets
 
-DUE = (alerts, tickets, attempts, feeds, receipts)
+DUE = (alerts, tickets, attempts, feeds, receipts, storms)
 
 
 def tickets_by_tab(db: sa.Connection) -> Mapping[str, int]:

@@ -91,6 +91,7 @@ tickets = sa.Table(
     sa.Column("approval_at", Instant),
     sa.Column("approval_expires_at", Instant),
     sa.Column("merged_into", sa.Text),
+    sa.Column("storm_id", sa.Text),  # the storm it is told with
     sa.Column("search_text", sa.Text, nullable=False, server_default=""),
     sa.Column("tab", sa.Text, sa.Computed(TAB, persisted=True)),
     *_leased(),
@@ -101,6 +102,7 @@ tickets = sa.Table(
     sa.Index("ix_tickets_fingerprint_timestamp", "fingerprint", "timestamp"),
     sa.Index("ix_tickets_resource_pipeline", "resource", "pipeline"),
     sa.Index("ix_tickets_report", "error_type", "remediation_status", "merged_into", "timestamp"),
+    sa.Index("ix_tickets_resource_error_type_timestamp", "resource", "error_type", "timestamp"),
 )
 # As text: a partial index is found only by whoever asks in its words.
 HEALED = tickets.c.ack_user == sa.literal_column(f"'{AI_USER}'")
@@ -269,6 +271,31 @@ receipts = sa.Table(
     sa.Index("ix_receipts_due_at", "due_at"),
     sa.Index("ix_receipts_ticket_id_notifier", "ticket_id", "notifier"),
     sa.Index("ix_receipts_state_event_id", "state", "event_id"),  # few are untold, most are sent
+)
+
+storms = sa.Table(
+    "storms",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("platform", sa.Text, nullable=False),
+    sa.Column("resource", sa.Text, nullable=False),
+    sa.Column("error_type", sa.Text, nullable=False),
+    sa.Column("display_resource", sa.Text, nullable=False),
+    sa.Column("began_at", Instant, nullable=False),
+    sa.Column("ended_at", Instant),
+    sa.Column("told", Json, nullable=False),  # the figures that were told last
+    sa.Column("people_told", sa.Integer, nullable=False, server_default="0"),  # left to people when it last rang
+    sa.Column("due_at", Instant),
+    sa.Index("ix_storms_due_at", "due_at"),
+)
+# One storm of a cause at a time.
+LIVING = sa.text("ended_at IS NULL")
+sa.Index(
+    "uq_storms_living",
+    *(storms.c[name] for name in ("platform", "resource", "error_type")),
+    unique=True,
+    sqlite_where=LIVING,
+    postgresql_where=LIVING,
 )
 
 feeds = sa.Table(

@@ -1,4 +1,4 @@
-"""Closing an issue: by the category of the status that a transition leads to. Names and ids of transitions lie."""
+"""Closing and reopening an issue: by the category of the status that a transition leads to. Names and ids lie."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,31 +7,51 @@ from typing import Any
 from pipemend.core.errors import NotAllowed
 from pipemend.notifiers.jira.api import Api, Conflict, JiraRefused
 
-DONE, UNDER_WAY = "done", "indeterminate"
+NEW, UNDER_WAY, DONE = "new", "indeterminate", "done"
 STEPS = 4
-NO_WAY = "no transition leads to a closed status"
 
 Transition = Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """Where an issue is to go: the categories that lead there, the best first."""
+
+    closed: bool
+    by: tuple[str, ...]
+    no_way: str
+
+
+CLOSED = Goal(True, (DONE, UNDER_WAY), "no transition leads to a closed status")
+OPEN = Goal(False, (NEW, UNDER_WAY), "no transition leads out of the closed status")
+
+
 async def close(api: Api, key: str) -> str:
     """Moves the issue to a closed status and looks whether it is there. Gives the reason why not, else nothing."""
-    way = _Way(api, key)
+    return await _lead(_Way(api, key, CLOSED))
+
+
+async def reopen(api: Api, key: str) -> str:
+    """Moves a closed issue to an open status; one that is open stays. Gives the reason why not, else nothing."""
+    return await _lead(_Way(api, key, OPEN))
+
+
+async def _lead(way: "_Way") -> str:
     for _ in range(STEPS):
         if await way.at_its_end():
             return ""
-        transition = choose(await way.offered(), way.tried)
+        transition = choose(await way.offered(), way.tried, way.goal)
         if transition is None:
-            return way.objection or NO_WAY
+            return way.objection or way.goal.no_way
         await way.take(transition)
-    return "" if await way.at_its_end() else way.objection or NO_WAY
+    return "" if await way.at_its_end() else way.objection or way.goal.no_way
 
 
-def choose(offered: Sequence[Transition], tried: set[str]) -> Transition | None:
-    """One that leads to a closed status, else one that leads to work under way; without a screen first."""
+def choose(offered: Sequence[Transition], tried: set[str], goal: Goal) -> Transition | None:
+    """One that leads where the goal is, else one that leads nearer; without a screen first."""
     free = [t for t in offered if str(t.get("id")) not in tried and t.get("isAvailable") is not False]
     free.sort(key=lambda t: bool(t.get("hasScreen")))
-    return next((t for wanted in (DONE, UNDER_WAY) for t in free if category(t.get("to")) == wanted), None)
+    return next((t for wanted in goal.by for t in free if category(t.get("to")) == wanted), None)
 
 
 def category(status: object) -> str:
@@ -45,13 +65,14 @@ class _Way:
 
     api: Api
     key: str
+    goal: Goal
     tried: set[str] = field(default_factory=set)
     objection: str = ""
     conflicts: int = 0
 
     async def at_its_end(self) -> bool:
         issue = await self.api.get(f"issue/{self.key}", fields="status")
-        return category((issue.get("fields") or {}).get("status")) == DONE
+        return (category((issue.get("fields") or {}).get("status")) == DONE) is self.goal.closed
 
     async def offered(self) -> Sequence[Transition]:
         answer = await self.api.get(f"issue/{self.key}/transitions", expand="transitions.fields")

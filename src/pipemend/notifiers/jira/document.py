@@ -64,6 +64,16 @@ def panel(kind: str, *blocks: Node) -> Node:
     return {"type": "panel", "attrs": {"panelType": kind}, "content": list(blocks)}
 
 
+def all_text(node: object) -> str:
+    """The text of a document without its spaces and marks: what Jira changes when it keeps one."""
+    if isinstance(node, list):
+        return "".join(all_text(part) for part in node)
+    if not isinstance(node, Mapping):
+        return ""
+    own = node.get("text")
+    return "".join(own.split()) if isinstance(own, str) else all_text(node.get("content"))
+
+
 def paragraphs(node: object) -> Iterator[str]:
     """The text of each paragraph of a document, read with care: anybody may have written it."""
     if not isinstance(node, Mapping):

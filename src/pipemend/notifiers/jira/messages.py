@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipemend.core.events import Explained, RemediationStarted, SlaBreached, StatusChanged, TicketOpened
-from pipemend.core.ports import News
+from pipemend.core.ports import Digest, News
 from pipemend.core.ticket import AI_USER, Status
 from pipemend.notifiers import phrases
 from pipemend.notifiers.jira.document import (
@@ -33,6 +33,7 @@ class Telling:
     comment: Sequence[Node] = ()
     describes: bool = False
     closes: bool = False
+    reopens: bool = False
     opens: bool = False
 
     @property
@@ -116,12 +117,25 @@ def left_open(why: str) -> Node:
     return panel("warning", paragraph(text(sentence, limit=1000)))
 
 
-def marker(news: News) -> str:
+def left_closed(why: str) -> Node:
+    sentence = f"This issue could not be reopened automatically: {why}. Please reopen it by hand."
+    return panel("warning", paragraph(text(sentence, limit=1000)))
+
+
+def explanation(news: News) -> Sequence[Node]:
+    """What the description would have said, where people have made it their own."""
+    said = [paragraph(strong("Root Cause")), paragraph(text(phrases.root_cause(news.ticket)))]
+    if advice := phrases.recommendations(news.ticket):
+        said += [paragraph(strong("Recommendations")), bullets(advice[:15])]
+    return said
+
+
+def marker(news: News | Digest) -> str:
     """Stands below each comment, so that a comment whose answer was lost is found again."""
-    return f"Pipemend event {news.id} of {news.ticket.id}"
+    return f"Pipemend event {news.id} of {news.about}"
 
 
-def comment(news: News, blocks: Sequence[Node]) -> Node:
+def comment(news: News | Digest, blocks: Sequence[Node]) -> Node:
     return document(*blocks, paragraph(small_print(marker(news))))
 
 
@@ -129,9 +143,10 @@ def _moved(news: News, event: StatusChanged) -> Telling:
     if event.remediation_success:
         return Telling(comment=[success(news)], closes=True)
     if event.escalated:
-        return Telling(comment=escalation(news), opens=True)
+        return Telling(comment=escalation(news), opens=True, reopens=True)
     said = paragraph(text(phrases.moved_line(news, event), limit=2000))
-    return Telling(comment=[said], closes=event.new_status == Status.ACKNOWLEDGED)
+    closed = event.new_status == Status.ACKNOWLEDGED
+    return Telling(comment=[said], closes=closed, reopens=not closed)
 
 
 def _fact(name: str, value: str) -> str:

@@ -2,18 +2,20 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Any
 
 from pipemend.clients.http import Http
 from pipemend.core.alert import Door
 from pipemend.core.errors import NoAnswer, Throttled, Unreachable, Unreadable
-from pipemend.core.events import TicketOpened
-from pipemend.core.ports import Limits, News, Receipt
+from pipemend.core.events import StormBegan, TicketOpened
+from pipemend.core.ports import Digest, Limits, News, Receipt
+from pipemend.notifiers.jira import digest as digests
 from pipemend.notifiers.jira import messages
 from pipemend.notifiers.jira.api import Account, Api
-from pipemend.notifiers.jira.closing import close
-from pipemend.notifiers.jira.document import Node, paragraphs
+from pipemend.notifiers.jira.closing import close, reopen
+from pipemend.notifiers.jira.document import Node, all_text, paragraphs
 from pipemend.notifiers.jira.messages import Telling, telling
 from pipemend.settings import Settings
 
@@ -22,23 +24,25 @@ SEARCH_LAGS = 5.0
 COMMENTS = 100
 
 Sleep = Callable[[float], Awaitable[object]]
+Content = Mapping[str, str | Node]
 
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """Where a ticket is kept in Jira."""
+    """Where a ticket is kept in Jira. `wrote`: what its summary and description were when we last wrote them."""
 
     key: str
     id: str = ""
+    wrote: str = ""
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> "Issue":
         if not found.get("key"):
             raise Unreadable("Jira named no issue")
-        return cls(str(found["key"]), str(found.get("id") or ""))
+        return cls(str(found["key"]), str(found.get("id") or ""), str(found.get("wrote") or ""))
 
     def receipt(self) -> Receipt:
-        return Receipt({"key": self.key, "id": self.id})
+        return Receipt({"key": self.key, "id": self.id, "wrote": self.wrote})
 
 
 class Jira:
@@ -59,20 +63,28 @@ class Jira:
             return receipt
         issue = _known(news, receipt) or await self._look(news)
         if issue is None:
-            if not told.opens:
-                return None
-            return await self._begin(news, told)
+            return await self._begin(news, told, _content(news)) if told.opens else None
         if told.describes:
-            await self._describe(news, issue)
+            issue, written = await self._describe(issue, _content(news))
+            told = told if written else replace(told, comment=messages.explanation(news))
         await self._say(news, issue, told)
+        return issue.receipt()
+
+    async def sum_up(self, digest: Digest, receipt: Receipt | None) -> Receipt | None:
+        told, content = digests.telling(digest), digests.content(digest)
+        issue = Issue.of(receipt.place) if receipt else await self._look(digest)
+        if issue is None:
+            return await self._begin(digest, told, content)
+        issue, _ = await self._describe(issue, content)
+        await self._say(digest, issue, told)
         return issue.receipt()
 
     async def close(self) -> None:
         await self._api.close()
 
-    async def _begin(self, news: News, told: Telling) -> Receipt:
+    async def _begin(self, news: News | Digest, told: Telling, content: Content) -> Receipt:
         """Creates the issue, and says in it what is more than its description."""
-        issue = await self._create(news)
+        issue = await self._create(news, content)
         try:
             await self._say(news, issue, told)
         except (Throttled, Unreachable) as error:
@@ -80,16 +92,18 @@ class Jira:
             raise NoAnswer(f"the issue {issue.key} was created, and not yet commented: {error}") from error
         return issue.receipt()
 
-    async def _say(self, news: News, issue: Issue, told: Telling) -> None:
+    async def _say(self, news: News | Digest, issue: Issue, told: Telling) -> None:
         blocks = list(told.comment)
         if told.closes and (why_not := await close(self._api, issue.key)):
             blocks.append(messages.left_open(why_not))
+        if told.reopens and (why_not := await reopen(self._api, issue.key)):
+            blocks.append(messages.left_closed(why_not))
         if blocks and not (news.repeated and await self._commented(news, issue)):
             await self._api.post(f"issue/{issue.key}/comment", {"body": messages.comment(news, blocks)})
 
-    async def _look(self, news: News) -> Issue | None:
+    async def _look(self, news: News | Digest) -> Issue | None:
         """The issue that an earlier telling made and could not report. A first message has none to look for."""
-        if isinstance(news.event, TicketOpened) and not news.repeated:
+        if isinstance(news.event, TicketOpened | StormBegan) and not news.repeated:
             return None
         found = await self._find(news)
         if found is None and news.repeated:
@@ -97,25 +111,34 @@ class Jira:
             found = await self._find(news)
         return found
 
-    async def _find(self, news: News) -> Issue | None:
-        query = f"project = {_quoted(self._project)} AND labels = {_quoted(news.ticket.id)} ORDER BY created ASC"
-        answer = await self._api.post("search/jql", {"jql": query, "fields": ["status"], "maxResults": 1})
+    async def _find(self, news: News | Digest) -> Issue | None:
+        query = f"project = {_quoted(self._project)} AND labels = {_quoted(news.about)} ORDER BY created ASC"
+        wanted = ["summary", "description", "created", "updated"]
+        answer = await self._api.post("search/jql", {"jql": query, "fields": wanted, "maxResults": 1})
         issues = answer.get("issues") or ()
-        return Issue.of(issues[0]) if issues else None
+        return _untouched(issues[0]) if issues else None
 
-    async def _create(self, news: News) -> Issue:
+    async def _create(self, news: News | Digest, content: Content) -> Issue:
         fields = {
             "project": {"key": self._project},
             "issuetype": {"name": ISSUE_TYPE},
-            "labels": [news.ticket.id],
-            **_content(news),
+            "labels": [news.about],
+            **content,
         }
-        return Issue.of(await self._api.post("issue", {"fields": fields}))
+        made = Issue.of(await self._api.post("issue", {"fields": fields}))
+        return replace(made, wrote=_print(content))
 
-    async def _describe(self, news: News, issue: Issue) -> None:
-        await self._api.put(f"issue/{issue.key}", {"fields": _content(news)})
+    async def _describe(self, issue: Issue, content: Content) -> tuple[Issue, bool]:
+        """Writes summary and description anew, unless people have changed what we wrote; whether they are ours."""
+        found = await self._api.get(f"issue/{issue.key}", fields="summary,description")
+        now, new = _print(found.get("fields") or {}), _print(content)
+        if now not in (new, issue.wrote):
+            return issue, False
+        if now != new:
+            await self._api.put(f"issue/{issue.key}", {"fields": content})
+        return replace(issue, wrote=new), True
 
-    async def _commented(self, news: News, issue: Issue) -> bool:
+    async def _commented(self, news: News | Digest, issue: Issue) -> bool:
         path = f"issue/{issue.key}/comment"
         answer = await self._api.get(path, orderBy="-created", maxResults=COMMENTS)
         ours = messages.marker(news)
@@ -136,8 +159,21 @@ def _known(news: News, receipt: Receipt | None) -> Issue | None:
     return Issue(news.ticket.itsm_ticket_id) if news.ticket.itsm_ticket_id else None
 
 
-def _content(news: News) -> Mapping[str, str | Node]:
+def _content(news: News) -> Content:
     return {"summary": messages.summary(news), "description": messages.description(news)}
+
+
+def _untouched(found: Mapping[str, Any]) -> Issue:
+    """An issue found by its label: what it says is ours as long as nobody has changed it."""
+    issue, fields = Issue.of(found), found.get("fields") or {}
+    ours = fields.get("created") is not None and fields.get("created") == fields.get("updated")
+    return replace(issue, wrote=_print(fields)) if ours else issue
+
+
+def _print(fields: Mapping[str, Any]) -> str:
+    """A fingerprint of the text of summary and description."""
+    said = "".join(str(fields.get("summary") or "").split()) + all_text(fields.get("description"))
+    return sha256(said.encode()).hexdigest()
 
 
 def _quoted(value: str) -> str:

@@ -18,11 +18,21 @@ SLOW_DOWN = ("ratelimited", "rate_limited")
 PASSING = ("internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org")
 
 
+NO_TOKEN = "SLACK_BOT_TOKEN is not valid any more"  # noqa: S105  # a sentence
+HELP = {
+    **dict.fromkeys(("invalid_auth", "not_authed", "token_revoked", "token_expired", "account_inactive"), NO_TOKEN),
+    "channel_not_found": "SLACK_ALERT_CHANNEL does not exist, or the bot cannot see it",
+    "not_in_channel": "the bot is not in SLACK_ALERT_CHANNEL: invite it",
+    "is_archived": "SLACK_ALERT_CHANNEL is archived",
+}
+
+
 class SlackRefused(Refused):
     """Slack said no, and will say it again. `word` is its own."""
 
     def __init__(self, method: str, word: str, more: str = "") -> None:
-        super().__init__(f"Slack refused {method}: {word}{f' ({more})' if more else ''}")
+        said = more or HELP.get(word, "")
+        super().__init__(f"Slack refused {method}: {word}{f' ({said})' if said else ''}")
         self.word = word
 
 

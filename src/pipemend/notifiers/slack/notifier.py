@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from pipemend.core.alert import Door
-from pipemend.core.ports import Limits, News, Receipt
+from pipemend.core.ports import Digest, Limits, News, Receipt
+from pipemend.notifiers.slack import digest as digests
 from pipemend.notifiers.slack.api import Api, SlackRefused
 from pipemend.notifiers.slack.blocks import fitting
 from pipemend.notifiers.slack.messages import Message, Telling, telling
@@ -45,15 +46,39 @@ class Slack:
         now = was.after(told)
         try:
             if now != was or news.repeated:
-                await self._edit(now)
+                await self._edit(now.channel, now.ts, Message(now.text, now.blocks()))
         except SlackRefused as refused:
             return await self._without_edit(news, told, was, refused)
         if told.reply:
-            await self._reply(news, now, told.reply)
+            await self._reply(news, now.channel, now.ts, told.reply)
         return now.receipt()
+
+    async def sum_up(self, digest: Digest, receipt: Receipt | None) -> Receipt | None:
+        message, place = digests.message(digest), receipt.place if receipt else None
+        if place is not None:
+            place = await self._edit_digest(digest, message, place)
+        if place is None:
+            place = await self._open(digest, message)
+        if said := digests.reply(digest):
+            await self._reply(digest, str(place["channel"]), str(place["ts"]), said)
+        return Receipt({"channel": place["channel"], "ts": place["ts"]})
 
     async def close(self) -> None:
         await self._api.close()
+
+    async def _edit_digest(
+        self, digest: Digest, message: Message, place: Mapping[str, Any]
+    ) -> Mapping[str, Any] | None:
+        """Where the digest is then; nothing when it has been deleted."""
+        try:
+            await self._edit(str(place["channel"]), str(place["ts"]), message)
+        except SlackRefused as refused:
+            if refused.word in DELETED:
+                return None
+            if refused.word not in UNEDITABLE:
+                raise
+            log.warning("the digest cannot be edited: %s", refused.word, extra=_about(digest))
+        return place
 
     async def _without_edit(self, news: News, told: Telling, was: Original, refused: SlackRefused) -> Receipt | None:
         """What people must read reaches them in another way; what was only a status line is let go, or refused."""
@@ -66,7 +91,7 @@ class Slack:
         if refused.word not in UNEDITABLE or instead is None:
             raise refused
         log.warning("the original message cannot be edited: %s", refused.word, extra=_about(news))
-        await self._reply(news, was, instead)
+        await self._reply(news, was.channel, was.ts, instead)
         return was.receipt()
 
     async def _begin(self, news: News, told: Telling) -> Receipt | None:
@@ -81,35 +106,40 @@ class Slack:
             above=told.above or (),
         )
         message = Message(draft.text, draft.blocks())
+        place = await self._open(news, message)
+        return replace(draft, channel=str(place["channel"]), ts=str(place["ts"])).receipt()
+
+    async def _open(self, news: News | Digest, message: Message) -> Mapping[str, Any]:
+        """Posts to the channel, unless it is there; where it is."""
         place = await self._seen_in_channel(news) if news.repeated else None
         place = place or await self._post(news, self._channel, message)
         self._channel = str(place.get("channel") or self._channel)  # the id, where the setting is a name
-        return replace(draft, channel=self._channel, ts=str(place["ts"])).receipt()
+        return {"channel": self._channel, "ts": place["ts"]}
 
-    async def _reply(self, news: News, original: Original, message: Message) -> None:
-        thread = {"channel": original.channel, "ts": original.ts}
+    async def _reply(self, news: News | Digest, channel: str, ts: str, message: Message) -> None:
+        thread = {"channel": channel, "ts": ts}
         if news.repeated and await self._seen(news, "conversations.replies", **thread):
             return
         try:
-            await self._post(news, original.channel, message, thread_ts=original.ts)
+            await self._post(news, channel, message, thread_ts=ts)
         except SlackRefused as refused:
             if refused.word not in NO_THREAD:
                 raise
-            await self._post(news, original.channel, message)
+            await self._post(news, channel, message)
 
-    async def _edit(self, original: Original) -> None:
+    async def _edit(self, channel: str, ts: str, message: Message) -> None:
         # chat.update reads names and links out of the text unless told otherwise; chat.postMessage does not.
         await self._api.write(
             "chat.update",
-            channel=original.channel,
-            ts=original.ts,
-            text=original.text,
-            blocks=original.blocks(),
+            channel=channel,
+            ts=ts,
+            text=message.text,
+            blocks=message.blocks,
             parse="none",
             link_names=False,
         )
 
-    async def _post(self, news: News, channel: str, message: Message, **thread: str) -> Mapping[str, Any]:
+    async def _post(self, news: News | Digest, channel: str, message: Message, **thread: str) -> Mapping[str, Any]:
         return await self._api.write(
             "chat.postMessage",
             channel=channel,
@@ -121,13 +151,13 @@ class Slack:
             **thread,
         )
 
-    async def _seen_in_channel(self, news: News) -> Mapping[str, Any] | None:
+    async def _seen_in_channel(self, news: News | Digest) -> Mapping[str, Any] | None:
         if CHANNEL_ID.fullmatch(self._channel):
             return await self._seen(news, "conversations.history", channel=self._channel)
         log.warning("cannot look before repeating: SLACK_ALERT_CHANNEL is a name and no id", extra=_about(news))
         return None
 
-    async def _seen(self, news: News, method: str, **where: str) -> Mapping[str, Any] | None:
+    async def _seen(self, news: News | Digest, method: str, **where: str) -> Mapping[str, Any] | None:
         """The message that already tells this event, as far as we may look; else it is told at least once."""
         turn: dict[str, str] = {}
         for _ in range(PAGES):
@@ -154,15 +184,15 @@ def build(settings: Settings) -> Slack | None:
     return Slack(Api(settings.slack_bot_token, settings.slack_api_url), settings.slack_alert_channel)
 
 
-def _key(news: News) -> dict[str, Any]:
-    return {"event_id": news.id, "ticket_id": news.ticket.id}
+def _key(news: News | Digest) -> dict[str, Any]:
+    return {"event_id": news.id, "ticket_id": news.about}
 
 
-def _told_by(message: Mapping[str, Any], news: News) -> bool:
+def _told_by(message: Mapping[str, Any], news: News | Digest) -> bool:
     metadata = message.get("metadata") or {}
     payload = metadata.get("event_payload") or {}
     return metadata.get("event_type") == METADATA and {name: payload.get(name) for name in _key(news)} == _key(news)
 
 
-def _about(news: News) -> dict[str, Any]:
-    return {"notifier": Slack.name, "ticket_id": news.ticket.id, "event_id": news.id}
+def _about(news: News | Digest) -> dict[str, Any]:
+    return {"notifier": Slack.name, "ticket_id": news.about, "event_id": news.id}

@@ -1,4 +1,4 @@
-"""Fingerprints of failures, questions to models, turns of messages, and pauses that end."""
+"""Fingerprints of failures, questions to models, turns of messages, pauses that end, and storms."""
 
 from collections.abc import Sequence
 
@@ -42,10 +42,14 @@ def upgrade() -> None:
     op.create_index("ix_questions_asked_at", "questions", ["asked_at"])
     op.create_index("ix_questions_ended_at", "questions", ["ended_at"])
     op.create_index("ix_questions_fingerprint_asked_at", "questions", ["fingerprint", "asked_at"])
+    _add_storms()
 
 
 def downgrade() -> None:
     _no_narrow_copies()
+    op.drop_index("ix_tickets_resource_error_type_timestamp", "tickets")
+    op.drop_column("tickets", "storm_id")
+    op.drop_table("storms")
     op.drop_table("questions")
     op.drop_column("switches", "until")
     op.drop_column("receipts", "turn")
@@ -70,3 +74,32 @@ def _no_narrow_copies() -> None:
     op.drop_index("ix_remediation_attempts_started_at", "remediation_attempts")
     op.drop_index("ix_tickets_healed", "tickets")
     op.drop_index("ix_tickets_report", "tickets")
+
+
+def _add_storms() -> None:
+    op.create_table(
+        "storms",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("platform", sa.Text(), nullable=False),
+        sa.Column("resource", sa.Text(), nullable=False),
+        sa.Column("error_type", sa.Text(), nullable=False),
+        sa.Column("display_resource", sa.Text(), nullable=False),
+        sa.Column("began_at", sa.Text(), nullable=False),
+        sa.Column("ended_at", sa.Text(), nullable=True),
+        sa.Column("told", sa.JSON(), nullable=False),
+        sa.Column("people_told", sa.Integer(), nullable=False, server_default="0"),
+        sa.Column("due_at", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_storms"),
+    )
+    op.create_index("ix_storms_due_at", "storms", ["due_at"])
+    living = sa.text("ended_at IS NULL")
+    op.create_index(
+        "uq_storms_living",
+        "storms",
+        ["platform", "resource", "error_type"],
+        unique=True,
+        sqlite_where=living,
+        postgresql_where=living,
+    )
+    op.add_column("tickets", sa.Column("storm_id", sa.Text(), nullable=True))
+    op.create_index("ix_tickets_resource_error_type_timestamp", "tickets", ["resource", "error_type", "timestamp"])

@@ -99,6 +99,7 @@ def policy(settings: Settings) -> Policy:
         enabled=settings.auto_remediation_enabled,
         max_age=timedelta(seconds=settings.max_failure_age_seconds),
         max_in_flight=settings.max_repairs_in_flight,
+        max_in_flight_per_connection=settings.max_repairs_per_connection,
         starts_per_minute=settings.starts_per_minute,
         watch_interval=timedelta(seconds=settings.watch_interval_seconds),
         questions_per_hour=settings.model_questions_per_hour,

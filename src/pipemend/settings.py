@@ -60,6 +60,11 @@ class Settings(BaseModel):
     auto_remediation_max_retries: int = Field(3, ge=1, le=20, description="Attempts where a playbook names no number.")
     max_failure_age_seconds: int = Field(21600, ge=60, description="Older failures are left to people.")
     max_repairs_in_flight: int = Field(20, ge=1, description="Repairs under way at once, in all.")
+    max_repairs_per_connection: int | None = Field(
+        None,
+        ge=1,
+        description="Repairs under way at once of one factory or workspace; without it as many as in all.",
+    )
     starts_per_minute: int = Field(30, ge=1, description="Reruns started per minute, in all.")
     watch_interval_seconds: float = Field(
         30, ge=0.1, le=3600, description="How often each factory is asked what changed."

@@ -1,5 +1,6 @@
 """What may stop a repair, each in a sentence, and the decision that follows."""
 
+from dataclasses import replace
 from datetime import time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -8,7 +9,7 @@ import pytest
 from pipemend.core.freeze import Window
 from pipemend.core.guardrails import GUARDRAILS, judge
 from pipemend.core.playbook import PipelineRule, Playbook
-from pipemend.core.situation import Pause, Situation, Standing
+from pipemend.core.situation import Crowd, Pause, Situation, Standing
 from tests.fakes.clock import START
 
 BOOK = Playbook(error_type="GatewayTimeout", action="retry_pipeline")
@@ -135,6 +136,31 @@ def test_it_holds_a_start_back_until_a_known_time(changes: dict[str, object], re
     decision = judge(situation(**changes))
     assert decision.until == START + wait
     assert decision.why == reason
+
+
+FULL = Crowd(in_flight=20, most_in_flight=20, here=3, most_here=5, started=9, most_started=30)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({}, "it waits for room: 20 repairs in flight, at most 20 (MAX_REPAIRS_IN_FLIGHT)"),
+        (
+            {"in_flight": 9, "here": 5},
+            "it waits for room: 5 repairs of adf-night in flight, at most 5 (MAX_REPAIRS_PER_CONNECTION)",
+        ),
+        (
+            {"in_flight": 9, "started": 30},
+            "it waits for room: 30 repairs started within a minute, at most 30 (STARTS_PER_MINUTE)",
+        ),
+    ],
+)
+def test_what_finds_no_room_says_which_budget_is_used_up(changes: dict[str, int], reason: str) -> None:
+    for by_person in (False, True):
+        decision = judge(situation(crowd=replace(FULL, **changes), by_person=by_person))
+        assert decision.until == START + timedelta(seconds=30)
+        assert decision.why == reason
+    assert judge(situation(crowd=replace(FULL, in_flight=19, most_here=None))).allowed
 
 
 def test_a_person_may_go_beyond_the_days_repairs_and_not_into_a_freeze_or_a_pause() -> None:

@@ -74,6 +74,7 @@ class Attempt:
     revision: int
     stumbles: int
     owner: str | None
+    held: str | None = None  # why it waits for room though it is due, once that has been told
 
     @property
     def reference(self) -> RunRef:

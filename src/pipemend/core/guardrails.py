@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pipemend.core.clock import stamp
-from pipemend.core.limits import not_frozen, not_paused, within_the_day
+from pipemend.core.limits import not_frozen, not_paused, room_left, within_the_day
 from pipemend.core.situation import LOOK_AGAIN, Guardrail, Objection, Situation, Standing
 
 
@@ -143,6 +143,7 @@ GUARDRAILS: Sequence[Guardrail] = (
     still_failed,
     no_other_repair,
     within_the_day,
+    room_left,
     not_frozen,
     attempts_left,
     needs_nobody,

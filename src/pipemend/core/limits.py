@@ -4,7 +4,7 @@ to what another person or the calendar forbids; budgets of one pipeline are for 
 from datetime import timedelta
 
 from pipemend.core.freeze import frozen
-from pipemend.core.situation import Objection, Situation
+from pipemend.core.situation import LOOK_AGAIN, Objection, Situation
 
 DAY = timedelta(days=1)
 LATER = timedelta(hours=1)  # to look again at what ends only by a person's word, which wakes it
@@ -29,6 +29,21 @@ def within_the_day(s: Situation) -> Objection | None:
         f" (rule '{s.pipeline.match}')",
         sorted(s.started_today)[-most] + DAY,
     )
+
+
+def room_left(s: Situation) -> Objection | None:
+    """there is room for another repair"""
+    crowd = s.crowd
+    if crowd is None or not crowd.full:
+        return None
+    if crowd.in_flight >= crowd.most_in_flight:
+        many, limit = f"{_repairs(crowd.in_flight)} in flight", f"{crowd.most_in_flight} (MAX_REPAIRS_IN_FLIGHT)"
+    elif crowd.crowded_here:
+        many = f"{_repairs(crowd.here)} of {s.resource} in flight"
+        limit = f"{crowd.most_here} (MAX_REPAIRS_PER_CONNECTION)"
+    else:
+        many, limit = f"{_repairs(crowd.started)} started within a minute", f"{crowd.most_started} (STARTS_PER_MINUTE)"
+    return Objection(f"it waits for room: {many}, at most {limit}", s.now + LOOK_AGAIN)
 
 
 def not_frozen(s: Situation) -> Objection | None:

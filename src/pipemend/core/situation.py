@@ -31,6 +31,26 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Crowd:
+    """How many repairs are under way, in all and of one connection, how many began within a minute, how many may."""
+
+    in_flight: int
+    most_in_flight: int
+    here: int
+    most_here: int | None
+    started: int
+    most_started: int
+
+    @property
+    def full(self) -> bool:
+        return self.in_flight >= self.most_in_flight or self.started >= self.most_started or self.crowded_here
+
+    @property
+    def crowded_here(self) -> bool:
+        return self.most_here is not None and self.here >= self.most_here
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
     """All that is known when a repair is judged."""
 
@@ -60,6 +80,7 @@ class Situation:
     attempts: int = 0
     granted: int = 0
     by_person: bool = False  # the next attempt is one that a person granted
+    crowd: Crowd | None = None  # None: nobody counts yet, or this attempt has its place already
 
     @property
     def limit(self) -> int:

@@ -14,7 +14,7 @@ from pipemend.core.guardrails import Decision, judge
 from pipemend.core.playbook import PipelineRule, Playbook, auto_heal_possible
 from pipemend.core.ports import Platform
 from pipemend.core.rca import UNCLASSIFIED, Diagnosis, Remediable
-from pipemend.core.situation import Situation, Standing
+from pipemend.core.situation import Crowd, Situation, Standing
 from pipemend.core.ticket import AI_USER, RemediationStatus, Ticket
 from pipemend.flows import endings
 from pipemend.flows.services import Services
@@ -58,7 +58,14 @@ def says(diagnosis: Diagnosis) -> str:
 
 
 def situation(
-    db: sa.Connection, s: Services, ticket: Ticket, grounds: Grounds, now: datetime, *, starts: bool = False
+    db: sa.Connection,
+    s: Services,
+    ticket: Ticket,
+    grounds: Grounds,
+    now: datetime,
+    *,
+    starts: bool = False,
+    crowd: Crowd | None = None,
 ) -> Situation:
     """Everything the guardrails may ask, read in this unit.
 
@@ -102,6 +109,7 @@ def situation(
         attempts=len(tried),
         granted=sum(a.by != AI_USER for a in tried) + by_person,
         by_person=by_person,
+        crowd=crowd,
     )
 
 

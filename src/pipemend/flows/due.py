@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 
 from pipemend.core.attempt import Attempt, AttemptStatus
 from pipemend.core.errors import Overtaken
+from pipemend.flows import starts
 from pipemend.flows.looking import look_at
 from pipemend.flows.remediation import stumbled
 from pipemend.flows.services import Services
@@ -22,44 +24,27 @@ AT_ONCE, LEASE = 100, timedelta(seconds=60)
 
 async def take_due(s: Services) -> int:
     """Takes up due attempts; how many were moved or looked at."""
-    begun, leased = await s.database.write(partial(_claim, s))
+    begun, leased, waiting = await s.database.write(partial(_claim, s))
     ended = await asyncio.gather(*(look_at(s, attempt) for attempt in leased), return_exceptions=True)
     for attempt, error in zip(leased, ended, strict=True):
         if isinstance(error, Exception):
             log.error("an attempt stumbled", exc_info=error, extra={"attempt": attempt.key})
             if not (transient(error) or isinstance(error, Overtaken)):  # else it is due again when the lease ends
                 await s.database.write(partial(_stumbled, s, attempt, error))
-    return begun + len(leased)
+    return begun + len(leased) + await starts.tell(s, waiting)
 
 
-def _claim(s: Services, db: sa.Connection) -> tuple[int, list[Attempt]]:
-    """Begins the flows there is room for, the longest due first, and leases what has to be looked at."""
+def _claim(s: Services, db: sa.Connection) -> tuple[int, list[Attempt], Sequence[Attempt]]:
+    """Begins what there is room for, leases what has to be looked at, and finds those who wait and do not know why."""
     now = s.clock.now()
-    attempts.one_by_one(db, "starts")  # the budgets are for all workers together
-    begun, leased = 0, list[Attempt]()
-    for attempt in attempts.due_to_start(db, now, min(max(_room(db, s), 0), AT_ONCE)):
-        with contextlib.suppress(Overtaken):
-            _begin(db, s, attempt)
-            begun += 1
+    begun, leased = starts.claim(db, s, now), list[Attempt]()
     for attempt in attempts.due_to_look_at(db, now, AT_ONCE):  # apart: a crowd that waits for room must not hide them
         with contextlib.suppress(Overtaken):
             if attempt.status is AttemptStatus.STARTING:  # its flow is gone: nobody knows whether it called
                 attempts.move(db, attempt, AttemptStatus.UNKNOWN, failure_reason="the call was interrupted", due_at=now)
             else:
                 leased.append(attempts.touch(db, attempt, due_at=now + LEASE, owner=s.worker))
-    return begun, leased
-
-
-def _room(db: sa.Connection, s: Services) -> int:
-    """How many may start now, by both budgets."""
-    minute_ago = s.clock.now() - timedelta(minutes=1)
-    in_flight = s.policy.max_in_flight - attempts.in_flight(db)
-    return min(in_flight, s.policy.starts_per_minute - attempts.started_since(db, minute_ago))
-
-
-def _begin(db: sa.Connection, s: Services, attempt: Attempt) -> None:
-    attempt = attempts.touch(db, attempt, due_at=None, owner=None)
-    s.engine.begin(db, "attempt", f"{attempt.key}:attempt:r{attempt.revision}", attempt.key, attempt.revision)
+    return begun, leased, attempts.untold(db, now, AT_ONCE)
 
 
 def _stumbled(s: Services, was: Attempt, error: Exception, db: sa.Connection) -> None:

@@ -14,12 +14,13 @@ from pipemend.core.attempt import ACCEPTED, LOST, Attempt, AttemptStatus, Declin
 from pipemend.core.clock import stamp
 from pipemend.core.errors import NoAnswer, OutsideError, Overtaken, Unreadable
 from pipemend.core.events import AttemptChanged, RemediationStarted
-from pipemend.core.guardrails import judge
+from pipemend.core.guardrails import Decision, judge
+from pipemend.core.limits import room_left
 from pipemend.core.playbook import PipelineRule, Playbook
 from pipemend.core.ports import Platform
 from pipemend.core.rca import History
 from pipemend.core.run import Rerun, Run, RunRef, RunStatus
-from pipemend.core.situation import Standing
+from pipemend.core.situation import Crowd, Standing
 from pipemend.core.ticket import AI_USER, RECOVERED_USER, RemediationStatus, Ticket
 from pipemend.engine import flow, step
 from pipemend.flows import endings
@@ -153,13 +154,21 @@ def begin(
     if grounds.standing is Standing.RECOVERED:
         endings.closed_without_us(db, s, ticket, RECOVERED_USER, "a later run of the same work has succeeded", now)
         return None
-    return _judged(db, s, ticket, attempt, grounds, now)
+    return judged(db, s, ticket, attempt, grounds, now)
 
 
-def _judged(
-    db: sa.Connection, s: Services, ticket: Ticket, attempt: Attempt, grounds: Grounds, now: datetime
+def judged(
+    db: sa.Connection,
+    s: Services,
+    ticket: Ticket,
+    attempt: Attempt,
+    grounds: Grounds,
+    now: datetime,
+    *,
+    crowd: Crowd | None = None,
 ) -> Attempt | None:
-    view = situation(db, s, ticket, grounds, now, starts=True)
+    """Starts the attempt, puts it off, or ends it, as the guardrails say. `crowd`: it has no place yet."""
+    view = situation(db, s, ticket, grounds, now, starts=True, crowd=crowd)
     decision = judge(view)
     was = str(ticket.decision.get("why", ""))
     ticket = remember(db, ticket, decision, view.limit, now)
@@ -167,9 +176,7 @@ def _judged(
         endings.left_to_people(db, s, ticket, decision.why, now, status=endings.repair_so_far(ticket))
         return None
     if decision.until is not None:
-        attempts.move(db, attempt, AttemptStatus.WAITING, due_at=decision.until, revision=attempt.revision + 1)
-        if was != decision.why:
-            _changed(db, s, attempt, "waiting", now, reason=decision.why, due_at=stamp(decision.until))
+        _put_off(db, s, attempt, decision, decision.why if decision.why != was else None, now)
         return None
     remedy = s.platforms[attempt.platform].remedies[attempt.remediation_action]
     tickets.move(db, ticket, remediation_attempts=attempt.attempt_number, remediation_last_attempt_at=now)
@@ -179,8 +186,22 @@ def _judged(
         AttemptStatus.STARTING,
         started_at=now,
         via=remedy.via,
+        held=None,
         deadline=now + _deadline(view.playbook, view.pipeline),
     )
+
+
+def _put_off(
+    db: sa.Connection, s: Services, attempt: Attempt, decision: Decision, news: str | None, now: datetime
+) -> None:
+    """It waits on. What only waits for room stays due, so that the oldest is the first to get it."""
+    room_only = {word.guardrail for word in decision.words if word.objection} == {room_left.__name__}
+    due = attempt.due_at if room_only else decision.until
+    held = decision.why if room_only else None
+    attempts.move(db, attempt, AttemptStatus.WAITING, due_at=due, held=held, revision=attempt.revision + 1)
+    if news:
+        until = None if room_only or due is None else stamp(due)
+        _changed(db, s, attempt, "waiting", now, reason=news, due_at=until)
 
 
 def _deadline(book: Playbook | None, rule: PipelineRule) -> timedelta:

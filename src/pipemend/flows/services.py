@@ -67,6 +67,7 @@ class Policy:
     enabled: bool = False
     max_age: timedelta = timedelta(hours=6)
     max_in_flight: int = 20
+    max_in_flight_per_connection: int | None = None
     starts_per_minute: int = 30
     watch_interval: timedelta = timedelta(seconds=30)
     questions_per_hour: int = 60  # to models

@@ -284,6 +284,8 @@ def _moved(news: News, event: StatusChanged) -> str:
 def _attempt(news: News, event: AttemptChanged) -> str:
     name = f"Attempt {of_max(news)}"
     match event.status:
+        case AttemptStatus.WAITING if event.reason and event.due_at is None:
+            return _with(f"{name} waits", event.reason)
         case AttemptStatus.WAITING:
             return _waits(news, event.due_at, event.reason)
         case AttemptStatus.IN_PROGRESS:

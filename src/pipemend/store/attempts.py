@@ -1,6 +1,6 @@
 """Attempts: one row each, moved by conditional updates."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
@@ -88,9 +88,15 @@ def touch(db: sa.Connection, was: Attempt, **changes: Any) -> Attempt:
     return move(db, was, was.status, revision=was.revision + 1, **changes)
 
 
-def due_to_start(db: sa.Connection, now: datetime, limit: int) -> Sequence[Attempt]:
-    """Attempts that wait for their call, the longest due first."""
-    return _due(db, now, limit, attempts.c.status == AttemptStatus.WAITING)
+def due_to_start(db: sa.Connection, now: datetime, limit: int, full: Sequence[str] = ()) -> Sequence[Attempt]:
+    """Attempts that wait for their call, the longest due first; none of the resources that are `full`."""
+    waits = attempts.c.status == AttemptStatus.WAITING
+    return _due(db, now, limit, sa.and_(waits, tickets.c.resource.not_in(full)) if full else waits)
+
+
+def untold(db: sa.Connection, now: datetime, limit: int) -> Sequence[Attempt]:
+    """Attempts that wait though they are due, and of which nobody has been told why."""
+    return _due(db, now, limit, sa.and_(attempts.c.status == AttemptStatus.WAITING, attempts.c.held.is_(None)))
 
 
 def due_to_look_at(db: sa.Connection, now: datetime, limit: int) -> Sequence[Attempt]:
@@ -111,9 +117,19 @@ def orphans(db: sa.Connection, limit: int) -> Sequence[Attempt]:
 
 def in_flight(db: sa.Connection) -> int:
     """Repairs under way at this moment, those being started included."""
-    held = sa.and_(attempts.c.status == AttemptStatus.WAITING, attempts.c.due_at.is_(None))
-    wish = sa.select(sa.func.count()).where(sa.or_(attempts.c.status.in_(LIVE), held))
-    return db.scalar(wish) or 0
+    return sum(in_flight_by_resource(db).values())
+
+
+def in_flight_by_resource(db: sa.Connection) -> Mapping[str, int]:
+    """The same, of each connection."""
+    claimed = sa.and_(attempts.c.status == AttemptStatus.WAITING, attempts.c.due_at.is_(None))
+    wish = (
+        sa.select(tickets.c.resource, sa.func.count().label("number"))
+        .join_from(attempts, tickets, attempts.c.ticket_id == tickets.c.id)
+        .where(sa.or_(attempts.c.status.in_(LIVE), claimed))
+        .group_by(tickets.c.resource)
+    )
+    return {row.resource: row.number for row in db.execute(wish)}
 
 
 def started_since(db: sa.Connection, moment: datetime) -> int:

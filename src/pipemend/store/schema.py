@@ -161,11 +161,13 @@ attempts = sa.Table(
     sa.Column("duration_seconds", sa.Integer),
     sa.Column("failure_reason", sa.Text),
     sa.Column("deadline", Instant),
+    sa.Column("held", sa.Text),
     *_leased(),
     sa.UniqueConstraint("ticket_id", "attempt_number"),
     sa.Index("ix_remediation_attempts_due_at", "due_at"),
     sa.Index("ix_remediation_attempts_status", "status"),
     sa.Index("ix_remediation_attempts_started_at", "started_at"),
+    sa.Index("ix_remediation_attempts_outcomes", "error_type", "remediation_action", "completed_at"),
     sa.Index("ix_remediation_attempts_remediation_run_id", "remediation_run_id"),
     sqlite_autoincrement=True,
 )

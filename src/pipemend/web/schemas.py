@@ -136,6 +136,7 @@ class AttemptOut(Answer):
     revision: int
     stumbles: int
     owner: str | None
+    held: str | None
 
 
 class History(Page):

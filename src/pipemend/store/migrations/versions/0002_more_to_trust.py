@@ -20,6 +20,12 @@ def upgrade() -> None:
     op.create_index("ix_tickets_fingerprint_timestamp", "tickets", ["fingerprint", "timestamp"])
     op.add_column("receipts", sa.Column("turn", sa.Integer(), nullable=False, server_default="2"))
     op.add_column("switches", sa.Column("until", sa.Text(), nullable=True))
+    op.add_column("remediation_attempts", sa.Column("held", sa.Text(), nullable=True))
+    op.create_index(
+        "ix_remediation_attempts_outcomes",
+        "remediation_attempts",
+        ["error_type", "remediation_action", "completed_at"],
+    )
     op.create_table(
         "questions",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -51,6 +57,8 @@ def downgrade() -> None:
     op.drop_column("tickets", "storm_id")
     op.drop_table("storms")
     op.drop_table("questions")
+    op.drop_index("ix_remediation_attempts_outcomes", "remediation_attempts")
+    op.drop_column("remediation_attempts", "held")
     op.drop_column("switches", "until")
     op.drop_column("receipts", "turn")
     op.drop_index("ix_tickets_fingerprint_timestamp", "tickets")

@@ -334,6 +334,19 @@ async def test_a_failed_library_is_tried_again_only_after_uninstall_and_restart(
     assert gone == {}
 
 
+async def test_a_library_that_was_to_go_is_restored_when_it_is_wanted_again(bricks: Bricks):
+    other = {"pypi": {"package": "numpy"}}
+    cluster_id = await bricks.cluster("shared", libraries=[PANDAS, other])
+    await library(bricks, cluster_id, "INSTALLED")
+
+    await bricks.act("libraries/uninstall", cluster_id=cluster_id, libraries=[PANDAS])
+    marked = await statuses(bricks, cluster_id)
+    await bricks.act("libraries/install", cluster_id=cluster_id, libraries=[PANDAS])
+
+    assert list(marked) == ["numpy", "pandas==2.2.3"]
+    assert (await statuses(bricks, cluster_id))["pandas==2.2.3"] == "RESTORED"
+
+
 async def test_a_library_may_stay_pending(bricks: Bricks):
     cluster_id = await bricks.cluster("shared", libraries=[{"library": PANDAS, "installs": ["PENDING"], "seconds": 0}])
     await asyncio.sleep(0.05)

@@ -32,10 +32,14 @@ async def test_a_notebook_that_raised_shows_its_reason_in_the_output_of_its_task
         "Task main failed with message: Workload failed, see run output for details."
     )
     assert run["status"]["termination_details"]["code"] == "RUN_EXECUTION_ERROR"
+    assert task["state"]["life_cycle_state"] == "TERMINATED"
+    assert task["state"]["state_message"] == "Workload failed, see run output for details"
     assert output["error"].startswith("AnalysisException: [UNRESOLVED_COLUMN")
     assert "Traceback (most recent call last)" in output["error_trace"]
     assert output["metadata"]["task_key"] == "main"
-    assert output["metadata"]["job_run_id"] == run["run_id"]
+    assert output["metadata"]["job_run_id"] == output["metadata"]["parent_run_id"] == run["run_id"]
+    assert output["metadata"]["tasks"][0]["run_id"] == output["metadata"]["run_id"] == task["run_id"]
+    assert "\x1b[0;31mAnalysisException\x1b[0m" in output["error_trace"]
 
 
 @pytest.mark.parametrize(("shape", "names"), [("both", {"state", "status"}), ("old", {"state"}), ("new", {"status"})])
@@ -286,6 +290,31 @@ async def test_the_list_can_be_narrowed(bricks: Bricks):
     assert (await bricks.ask("GET", "jobs/runs/list", page_token="rubbish")).status_code == 400
     expanded = await bricks.read("jobs/runs/list", completed_only="true", expand_tasks="true")
     assert expanded["runs"][0]["tasks"][0]["task_key"] == "main"
+
+
+async def test_pages_are_as_small_as_told(bricks: Bricks):
+    await bricks.stage.put("databricks/dbx-twin", page_size=1)
+    await bricks.job("orders", max_concurrent_runs=5)
+    for _ in range(2):
+        await bricks.trigger("orders")
+
+    page = await bricks.read("jobs/runs/list", limit=25)
+
+    assert (len(page["runs"]), page["has_more"]) == (1, True)
+
+
+async def test_a_deleted_run_is_not_there_and_its_token_is_refused(bricks: Bricks):
+    job_id = await bricks.job("orders", "FileNotFound")
+    run_id = (await bricks.act("jobs/run-now", job_id=job_id, idempotency_token="ticket-1"))["run_id"]
+    await bricks.ended(run_id)
+
+    await bricks.stage.http.delete(f"/twin/databricks/dbx-twin/runs/{run_id}")
+
+    assert (await bricks.ask("GET", "jobs/runs/get", run_id=run_id)).json()[
+        "message"
+    ] == f"Run {run_id} does not exist."
+    assert (await bricks.ask("POST", "jobs/run-now", job_id=job_id, idempotency_token="ticket-1")).status_code == 400
+    assert (await bricks.stage.get("starts"))["starts"] == []
 
 
 async def test_a_new_run_is_seen_late_when_told(bricks: Bricks):

@@ -145,6 +145,24 @@ async def test_clusters_are_posted_when_asked_for(bricks: Bricks, door: Door):
     assert published - {unlike} <= keys(told["cluster.failed_to_start"])
 
 
+async def test_azure_monitor_tells_of_clusters_when_asked_for(bricks: Bricks, door: Door):
+    await bricks.stage.put("action-group", url=door.url, clusters=True)
+    cluster_id = await bricks.cluster("shared")
+    await bricks.stage.post(f"databricks/dbx-twin/clusters/{cluster_id}/break", reason="DRIVER_UNREACHABLE")
+
+    await bricks.stage.until(lambda alerts: alerts, lambda: alerts_of(bricks.stage))
+
+    published = keys(sample("prototype/doc_azure_log_alert_databricks_cluster.json"))
+    assert published <= keys(door.came[0])
+    table = door.came[0]["data"]["alertContext"]["SearchResults"]["tables"][0]
+    row = dict(zip([column["name"] for column in table["columns"]], table["rows"][0], strict=True))
+    assert (row["ClusterId"], row["TerminationCode"], row["State"]) == (cluster_id, "DRIVER_UNREACHABLE", "TERMINATED")
+
+
+async def alerts_of(stage: Stage) -> list[dict[str, Any]]:
+    return [one for one in (await stage.get("alerts"))["alerts"] if one["done"]]
+
+
 async def test_nothing_is_posted_without_an_address_or_when_a_job_does_not_tell(bricks: Bricks, door: Door):
     await bricks.failed("quiet", "NotebookError")
     await bricks.stage.put("databricks/dbx-twin/destination", url=None)

@@ -50,6 +50,13 @@ async def test_a_reset_keeps_addresses_and_forgets_what_was_there(stage: Stage):
     assert after.url == before.url
 
 
+async def test_an_address_nobody_knows_is_refused_as_the_vendor_does(bricks: Bricks):
+    found = [await bricks.stage.http.get(f"/api/{path}") for path in ("2.2/jobs/nothing", "2.9/jobs/list")]
+
+    assert [answer.status_code for answer in found] == [404, 404]
+    assert {answer.json()["error_code"] for answer in found} == {"ENDPOINT_NOT_FOUND"}
+
+
 async def test_only_the_workspaces_own_tokens_are_let_in(stage: Stage, bricks: Bricks):
     other = await workspace(stage, "team-1")
 

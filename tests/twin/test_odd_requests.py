@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from pipemend.twin.app import OPERATIONS
+from tests.twin.bricks import Bricks
 from tests.twin.stage import FACTORY, GROUP, SUBSCRIPTION, Stage
 
 NAMES = {
@@ -55,7 +56,35 @@ async def test_odd_bodies_are_no_trouble(stage: Stage, operation):
     assert max(statuses) < 500
 
 
-def path_of(pattern: str) -> str:
+OF_DATABRICKS = (
+    *("libraries", "rerun_tasks", "rerun_all_failed_tasks", "job_parameters", "notebook_params", "latest_repair_id"),
+    *("idempotency_token", "autoscale", "num_workers", "event_types", "limit", "offset", "order", "node_type_id"),
+    *("outcomes", "tasks", "needs", "tell", "starts", "spec", "state", "reason", "act", "url", "limits", "tokens"),
+)
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [op for op in WRITING if op.service == "databricks" or "/twin/databricks" in op.path.pattern.replace("\\", "")],
+    ids=lambda op: f"{op.service}-{op.name}",
+)
+async def test_odd_bodies_are_no_trouble_in_databricks(stage: Stage, operation):
+    bricks = Bricks(stage)
+    cluster_id, run = await bricks.cluster("shared"), await bricks.failed("orders", "NotebookError")
+    named = {"cluster_id": cluster_id, "run_id": run["run_id"], "job_id": run["job_id"]}
+    path = path_of(operation.path.pattern, version="2.0", workspace="dbx-twin", job="orders", cluster="shared")
+    bodies = [*ODD, *({**named, name: odd} for name in OF_DATABRICKS for odd in ODD)]
+    bodies = bodies if operation.service == "databricks" else [*ODD, *({n: o} for n in OF_DATABRICKS for o in ODD)]
+
+    headers = {"Authorization": f"Bearer {bricks.token}"}
+    statuses = set()
+    for body in bodies:
+        statuses.add((await stage.http.request(operation.method, path, headers=headers, json=body)).status_code)
+
+    assert max(statuses) < 500
+
+
+def path_of(pattern: str, **names: str) -> str:
     """The path of an operation with its names filled in."""
-    filled = re.sub(r"\(\?P<(\w+)>\[\^/\]\+\)", lambda found: NAMES.get(found[1], "none"), pattern)
+    filled = re.sub(r"\(\?P<(\w+)>\[\^/\]\+\)", lambda found: {**NAMES, **names}.get(found[1], "none"), pattern)
     return re.sub(r"\\(.)", r"\1", filled).removesuffix("/?")

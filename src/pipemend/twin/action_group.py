@@ -5,16 +5,19 @@ from dataclasses import dataclass, field
 from .alert_shapes import resolved, tell
 from .clock import Timers, now
 from .data_factory.model import Estate, Run
+from .databricks.azure_alert import cluster_alert
+from .databricks.clusters import Cluster
 from .post import Delivery, Postman
 
 
 @dataclass(frozen=True)
 class Receiver:
-    """Where alerts go, and the pauses before each repetition."""
+    """Where alerts go, and the pauses before each repetition. `clusters` are told when they go down, too."""
 
     url: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
     retry_seconds: tuple[float, ...] = (0.2, 0.5, 1.0)
+    clusters: bool = False
 
 
 class ActionGroup:
@@ -29,6 +32,14 @@ class ActionGroup:
         plan = run.pipeline.plan
         if run.status == "Failed" and not run.debug and plan.alert != "none":
             self._timers.after(plan.delay, lambda: self._fire(run))
+
+    def hear_cluster(self, event: str, workspace: str, cluster: Cluster) -> None:
+        """A cluster of Databricks has started, failed to, or gone down by itself."""
+        receiver = self.receiver
+        if receiver.clusters and receiver.url is not None and event != "cluster.started":
+            about = {"workspace": workspace, "cluster_id": cluster.id, "shape": event}
+            body = cluster_alert(workspace, cluster, now())
+            self.post.send(receiver.url, dict(receiver.headers), body, about, receiver.retry_seconds)
 
     def again(self, n: int) -> Delivery | None:
         """The same body once more, byte for byte."""

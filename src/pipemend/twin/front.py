@@ -10,7 +10,7 @@ from .breakage import Scene, break_it
 from .journal import Entry
 from .line import Line, Receive, Scope, Send
 from .operations import Operation, find
-from .refusals import arm_error
+from .refusals import arm_error, databricks_error
 from .wire import Answer, Call, Refused
 from .world import World
 
@@ -34,7 +34,7 @@ class Front:
         found = find(self._operations, call)
         if found is None:
             self._world.journal.write(call, "unknown", "unknown", None).status = 404
-            await line.send(arm_error("NotFound", f"The twin has nothing at {call.method} {call.path}.", 404))
+            await line.send(_nothing_at(call))
             return
         operation, call = found
         if operation.service == DATABRICKS:
@@ -97,6 +97,12 @@ def _call(scope: Scope, body: bytes) -> Call:
         port=scope["server"][1] if scope.get("server") else None,
     )
     return replace(call, path=call.path or "/")
+
+
+def _nothing_at(call: Call) -> Answer:
+    if call.path.startswith("/api/"):
+        return databricks_error("ENDPOINT_NOT_FOUND", f"No API found for '{call.method} {call.path}'", 404)
+    return arm_error("NotFound", f"The twin has nothing at {call.method} {call.path}.", 404)
 
 
 def _from_here(call: Call) -> bool:

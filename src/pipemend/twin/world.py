@@ -36,7 +36,7 @@ class World:
         self.estate = Estate()
         self.estate.define(FACTORY)
         self.action_group = ActionGroup(self.timers, self.estate, alerts)
-        self.databricks = Account(self.timers, webhooks, self.estate.succeeded_since)
+        self.databricks = Account(self.timers, webhooks, self.estate.succeeded_since, self.action_group.hear_cluster)
         self.databricks.define(WORKSPACE)
         activities = Activities(self.timers, self.databricks, self.ports)
         self.engine = Engine(self.timers, self.action_group.hear, activities.start)

@@ -54,7 +54,7 @@ CODES: dict[str, tuple[str, str, str]] = {
     "FEATURE_DISABLED": ("INTERNAL_ERROR", "FAILED", "CLIENT_ERROR"),
     "CLUSTER_REQUEST_LIMIT_EXCEEDED": ("INTERNAL_ERROR", "FAILED", "CLIENT_ERROR"),
     "STORAGE_ACCESS_ERROR": ("INTERNAL_ERROR", "FAILED", "CLIENT_ERROR"),
-    "RUN_EXECUTION_ERROR": ("INTERNAL_ERROR", "FAILED", "CLIENT_ERROR"),
+    "RUN_EXECUTION_ERROR": ("TERMINATED", "FAILED", "CLIENT_ERROR"),
     "UNAUTHORIZED_ERROR": ("INTERNAL_ERROR", "FAILED", "CLIENT_ERROR"),
     "LIBRARY_INSTALLATION_ERROR": ("INTERNAL_ERROR", "FAILED", "CLIENT_ERROR"),
     "MAX_CONCURRENT_RUNS_EXCEEDED": ("SKIPPED", "MAXIMUM_CONCURRENT_RUNS_REACHED", "CLIENT_ERROR"),
@@ -79,12 +79,13 @@ def ending(code: str, message: str = "", error: str | None = None, trace: str | 
 
 
 def raised(error: str, last: str) -> Ending:
-    """A notebook that raised: the state says little, the output all."""
+    """A notebook that raised: the state says little, the output all, with the colours of a terminal in its trace."""
+    name, _, said = error.partition(":")
+    red, green, plain = "\x1b[0;31m", "\x1b[0;32m", "\x1b[0m"
     trace = (
-        "---------------------------------------------------------------------------\n"
-        f"{error.partition(':')[0]}                                 Traceback (most recent call last)\n"
-        f"File <command-3817021204871923>, line 4\n"
-        f"      2 from pyspark.sql import functions as F\n----> 4 {last}\n\n{error}"
+        f"{red}{'-' * 75}{plain}\n{red}{name}{plain}{'':28}Traceback (most recent call last)\n"
+        f"File {green}<command-3817021204871923>, line 4{plain}\n"
+        f"      2 from pyspark.sql import functions as F\n{green}----> 4{plain} {last}\n\n{red}{name}{plain}:{said}"
     )
     return ending("RUN_EXECUTION_ERROR", OUTPUT, error, trace)
 

@@ -87,6 +87,12 @@ class Engine:
             hear(run)
         self._next_queued(run.job)
 
+    def forget(self, run: JobRun) -> None:
+        """Deletes a run that has ended."""
+        del self.runs[run.id]
+        for one in run.tasks:
+            del self.tasks[one.id]
+
     def succeeded_since(self, job_name: str, since: float) -> bool:
         runs = (run for run in self.runs.values() if run.job.name == job_name)
         return any(run.ending is not None and run.ending.good and run.end >= since * 1000 for run in runs)

@@ -8,8 +8,9 @@ from typing import Any
 
 from ..clock import Timers
 
-FINAL = ("INSTALLED", "FAILED", "SKIPPED")
-STATUSES = ("PENDING", "RESOLVING", "INSTALLING", *FINAL)
+DONE = ("INSTALLED", "FAILED", "SKIPPED")
+STATUSES = ("PENDING", "RESOLVING", "INSTALLING", *DONE)
+GOING = "UNINSTALL_ON_RESTART"
 KINDS = ("pypi", "jar", "whl", "maven", "cran", "egg", "requirements")
 FAILED = (
     "Library installation attempted on the driver node of cluster and failed. Error code: "
@@ -41,6 +42,11 @@ class Installed:
     library: dict[str, Any]
     status: str = "PENDING"
     messages: tuple[str, ...] = ()
+    before: str = ""
+
+    @property
+    def usable(self) -> bool:
+        return self.status in ("INSTALLED", "RESTORED", "SKIPPED")
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -66,8 +72,11 @@ class Shelf:
         self.told[key(library)], self.tried[key(library)] = installs, 0
 
     def ask(self, library: dict[str, Any], *, up: bool) -> None:
-        """Wants a library; one that is there, failed or not, stays as it is."""
-        if key(library) in self.libraries:
+        """Wants a library. One that is there, failed or not, stays as it is; one that was to go stays."""
+        known = self.libraries.get(key(library))
+        if known is not None:
+            if known.status == GOING:
+                known.status = "RESTORED" if known.before == "INSTALLED" else known.before
             return
         self.libraries[key(library)] = installed = Installed(library)
         if up:
@@ -75,8 +84,9 @@ class Shelf:
 
     def drop(self, library: dict[str, Any]) -> None:
         """Takes effect with the next start; a library that is not there is ignored."""
-        if key(library) in self.libraries:
-            self.libraries[key(library)].status = "UNINSTALL_ON_RESTART"
+        known = self.libraries.get(key(library))
+        if known is not None and known.status != GOING:
+            known.before, known.status = known.status, GOING
 
     def start(self) -> None:
         """The cluster has come up: what was to go is gone, everything else is installed afresh."""
@@ -87,24 +97,29 @@ class Shelf:
     def down(self) -> None:
         """The cluster has gone down: nothing is installed any more."""
         self._boot += 1
-        kept = {name: one for name, one in self.libraries.items() if one.status != "UNINSTALL_ON_RESTART"}
+        kept = {name: one for name, one in self.libraries.items() if one.status != GOING}
         self.libraries = {name: Installed(one.library) for name, one in kept.items()}
 
     def settled(self, wanted: list[dict[str, Any]]) -> bool:
+        """Whether all of these are installed, or are known not to be."""
         found = [self.libraries.get(key(library)) for library in wanted]
-        return all(one is not None and one.status in FINAL for one in found)
+        return all(one is not None and (one.usable or one.status == "FAILED") for one in found)
 
     def failed(self, wanted: list[dict[str, Any]] | None = None) -> list[Installed]:
         """Those that cannot be used, of the wanted ones or of all."""
         keys = self.libraries if wanted is None else [key(library) for library in wanted]
-        return [one for name in keys if (one := self.libraries[name]).status in ("FAILED", "UNINSTALL_ON_RESTART")]
+        return [one for name in keys if (one := self.libraries[name]).status in ("FAILED", GOING)]
+
+    def listed(self) -> list[dict[str, Any]]:
+        """In the order in which they were wanted; those that are to go come last."""
+        return [one.as_dict() for one in sorted(self.libraries.values(), key=lambda one: one.status == GOING)]
 
     def _begin(self, installed: Installed) -> None:
         name = key(installed.library)
         told, number = self.told.get(name, Installs()), self.tried.get(name, 0)
         self.tried[name] = number + 1
         outcome, boot = told.outcome(number), self._boot
-        steps = ("RESOLVING", "INSTALLING", outcome) if outcome in FINAL else STATUSES[1 : STATUSES.index(outcome) + 1]
+        steps = ("RESOLVING", "INSTALLING", outcome) if outcome in DONE else STATUSES[1 : STATUSES.index(outcome) + 1]
         for at, status in enumerate(steps, start=1):
             self.timers.after(at * told.seconds / len(steps), partial(self._move, installed, status, told, boot))
 

@@ -39,7 +39,7 @@ def _not_restarted(needs: Needs, ground: Ground) -> bool:
 
 
 def _libraries_lack(needs: Needs, ground: Ground) -> bool:
-    return needs.libraries and any(one.status != "INSTALLED" for one in ground.cluster.libraries.libraries.values())
+    return needs.libraries and not all(one.usable for one in ground.cluster.libraries.libraries.values())
 
 
 def _upstream_lacks(needs: Needs, ground: Ground) -> bool:

@@ -102,10 +102,11 @@ def read_reason(item: Any) -> Reason:
 def not_ready(cluster_id: str, reason: Reason) -> Ending:
     """How a run ends whose cluster did not come up."""
     code = "CLOUD_FAILURE" if reason.type == "CLOUD_FAILURE" else "CLUSTER_ERROR"
+    told = ",".join(f"{name}:{value}" for name, value in reason.parameters.items())
     return ending(
         code,
         f"Unexpected failure while waiting for the cluster ({cluster_id}) to be ready: Cluster {cluster_id} is in "
-        f"unexpected state Terminated: {reason.code}({reason.type}): {reason.text}",
+        f"unexpected state Terminated: {reason.code}({reason.type}): {told or reason.text}.",
     )
 
 

@@ -174,14 +174,17 @@ def repair_view(frame: Frame, repair: Repair) -> dict[str, Any]:
 
 
 def output_view(frame: Frame, one: TaskRun) -> dict[str, Any]:
+    """The output of a task, whose run is shown as if it were one of a job with this task alone."""
+    task = task_view(frame, one)
     metadata = {
         **run_view(frame, one.run),
-        **task_view(frame, one),
+        **task,
+        "tasks": [task],
+        "parent_run_id": one.run.id,
         "job_run_id": one.run.id,
         "run_name": one.task.key,
         "original_attempt_run_id": one.id,
         "number_in_job": one.id,
-        "format": "SINGLE_TASK",
     }
     result = {"result": one.output[:TRUNCATED], "truncated": len(one.output) > TRUNCATED}
     shown: dict[str, Any] = {"metadata": metadata, "notebook_output": result if one.output else {}}

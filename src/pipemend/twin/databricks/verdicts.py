@@ -47,9 +47,10 @@ def verdict(run: JobRun) -> Ending:
     if not failed:
         return ending("INTERNAL_ERROR", "No task of the run could be run.")
     first, message = failed[0][1], _told(run, failed)
-    if all(e.code == first.code for _, e in failed):
-        return replace(first, message=message, error=None, trace=None)
-    return ending("RUN_EXECUTION_ERROR", message)
+    if first.result == "TIMEDOUT":
+        return replace(first, message=message)
+    code = first.code if all(e.code == first.code for _, e in failed) else "RUN_EXECUTION_ERROR"
+    return replace(ending(code, message), life="INTERNAL_ERROR", result="FAILED")
 
 
 def first_failed(run: JobRun) -> TaskRun | None:

@@ -1,6 +1,6 @@
 """Workspaces: each with its own address, tokens, jobs, clusters and limits; and the account that holds them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -16,6 +16,7 @@ from .needs import Since
 from .notifications import Notifications
 from .runs import Asked, JobRun, number
 
+Monitor = Callable[[str, str, Cluster], None]
 AUDIENCES = ("2ff814a6-3304-4ab8-85cb-cd0e6f879c1d", "https://databricks.azure.net", "https://databricks.azure.net/")
 
 
@@ -38,7 +39,7 @@ class Settings:
 
 
 class Workspace:
-    def __init__(self, name: str, timers: Timers, post: Postman, pipeline_succeeded: Since) -> None:
+    def __init__(self, name: str, timers: Timers, post: Postman, pipeline_succeeded: Since, monitor: Monitor) -> None:
         self.name = name
         self.id = str(10**15 + int(sha256(name.encode()).hexdigest()[:12], 16))
         self.settings = Settings(tokens=(f"dapi-twin-{name}",))
@@ -47,8 +48,13 @@ class Workspace:
         self.acts: list[dict[str, Any]] = []
         self.started_with: dict[str, int] = {}
         self.notifications = Notifications(timers, post, name, self.id)
-        self.fleet = Fleet(timers, self.notifications.hear_cluster)
+        self.fleet = Fleet(timers, self._hear_cluster)
+        self._monitor = monitor
         self.engine = Engine(timers, self.fleet, self.notifications.hear, pipeline_succeeded)
+
+    def _hear_cluster(self, event: str, cluster: Cluster) -> None:
+        self.notifications.hear_cluster(event, cluster)
+        self._monitor(event, self.name, cluster)
 
     def job(self, name_or_id: str | int) -> Job | None:
         by_name = (job for job in self.jobs.values() if job.name == name_or_id)
@@ -81,16 +87,18 @@ class Workspace:
 class Account:
     """All workspaces, the first of which also answers at the twin's own port."""
 
-    def __init__(self, timers: Timers, post: Postman, pipeline_succeeded: Since) -> None:
+    def __init__(self, timers: Timers, post: Postman, pipeline_succeeded: Since, monitor: Monitor) -> None:
         self.post = post
         self._timers = timers
         self._pipeline_succeeded = pipeline_succeeded
+        self._monitor = monitor
         self.workspaces: dict[str, Workspace] = {}
 
     def define(self, name: str) -> Workspace:
         """The workspace of this name, made if there is none."""
         if name not in self.workspaces:
-            self.workspaces[name] = Workspace(name, self._timers, self.post, self._pipeline_succeeded)
+            made = Workspace(name, self._timers, self.post, self._pipeline_succeeded, self._monitor)
+            self.workspaces[name] = made
         return self.workspaces[name]
 
     def first(self) -> Workspace | None:

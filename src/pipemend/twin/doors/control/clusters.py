@@ -70,7 +70,7 @@ def break_cluster(world: World, call: Call) -> Answer:
 def act(world: World, call: Call) -> Answer:
     """A person starts, restarts or terminates it."""
     place = workspace(world, call)
-    cluster, what = _cluster(place, call), body(call, ("act",)).get("act")
+    cluster, what = _cluster(place, call), str(body(call, ("act",)).get("act"))
     fits = {"start": not cluster.up and not cluster.on_the_way, "restart": cluster.up, "terminate": True}
     if what not in fits:
         raise refused(f"act: one of {', '.join(fits)}")

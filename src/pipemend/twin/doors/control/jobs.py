@@ -92,6 +92,15 @@ def finish(world: World, call: Call) -> Answer:
     return done()
 
 
+def delete(world: World, call: Call) -> Answer:
+    """It is in no list from now on."""
+    run = _run(world, call)
+    if not run.ended:
+        raise refused("the run is in progress", 409)
+    workspace(world, call).engine.forget(run)
+    return done()
+
+
 def _job(world: World, call: Call) -> Job:
     job = workspace(world, call).job(call.params["job"])
     if job is None:
@@ -120,5 +129,6 @@ OPERATIONS = (
     operation(SERVICE, "jobRuns", "GET", PLACE + "/runs", runs),
     operation(SERVICE, "repairJobRun", "POST", PLACE + "/runs/{run}/repair", repair),
     operation(SERVICE, "cancelJobRun", "POST", PLACE + "/runs/{run}/cancel", cancel),
+    operation(SERVICE, "deleteJobRun", "DELETE", PLACE + "/runs/{run}", delete),
     operation(SERVICE, "finishJobRun", "POST", PLACE + "/runs/{run}/finish", finish),
 )

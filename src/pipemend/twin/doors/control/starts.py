@@ -53,7 +53,11 @@ def _of_databricks(world: World, base_url: str) -> Iterator[dict[str, Any]]:
     for workspace in world.databricks.workspaces.values():
         host = urlsplit(world.ports.address(base_url, workspace.name)).netloc
         for act in workspace.acts:
-            if act["act"] in ("runNow", "repair") and act["by"].startswith(JOBS):
+            if (
+                act["act"] in ("runNow", "repair")
+                and act["by"].startswith(JOBS)
+                and act["run_id"] in workspace.engine.runs
+            ):
                 yield _shown_job(workspace, act, host)
 
 

@@ -20,6 +20,9 @@ def put_workspace(world: World, call: Call) -> Answer:
     if not isinstance(port, int) or isinstance(port, bool):
         raise refused("port: a whole number")
     workspace = world.databricks.define(name)
+    nothing = [name for name, value in data.items() if value is None and name != "retry_after"]
+    if nothing:
+        raise refused(f"{nothing[0]}: something is due")
     settings = changed_by(workspace.settings, data)
     if settings.state_shape not in SHAPES:
         raise refused(f"state_shape: one of {', '.join(SHAPES)}")

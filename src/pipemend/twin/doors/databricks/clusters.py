@@ -32,7 +32,9 @@ def list_clusters(asking: Asking) -> Answer:
 
 def events(asking: Asking) -> Answer:
     """Newest first unless `order` says otherwise, with `next_page` as the next request."""
-    cluster, kinds = asking.cluster(), asking.given.get("event_types")
+    cluster, kinds = asking.cluster(), asking.given.get("event_types") or []
+    if not isinstance(kinds, list):
+        raise bad("Could not parse request object: Expected 'event_types' to be a list.")
     earliest, latest = asking.number("start_time", 0) or 0, asking.number("end_time")
     found = [
         event
@@ -71,7 +73,7 @@ def edit(asking: Asking) -> Answer:
     """Replaces the specification as a whole, so what is not said is lost; what only get shows is not taken."""
     cluster = asking.cluster()
     _only_interactive(cluster)
-    if cluster.state not in ("RUNNING", "TERMINATED", "ERROR"):
+    if cluster.state not in ("RUNNING", "TERMINATED"):
         raise _unexpected(cluster)
     spec = {name: value for name, value in asking.given.items() if name in TAKEN and value is not None}
     for name in REQUIRED:

@@ -40,6 +40,8 @@ def run_now(asking: Asking) -> Answer:
     if token is not None and len(str(token)) > 64:
         raise bad("The idempotency token must have at most 64 characters.")
     known = asking.workspace.started_with.get(str(token)) if token else None
+    if known is not None and known not in asking.workspace.engine.runs:
+        raise bad(f"The run {known} that was started with this idempotency token is deleted.")
     if known is not None:
         return done(run_id=known, number_in_job=known)
     key = str(token) if token else None

@@ -34,7 +34,7 @@ def uninstall(asking: Asking) -> Answer:
 
 
 def _statuses(cluster: Cluster) -> dict[str, Any]:
-    found = [one.as_dict() for one in cluster.libraries.libraries.values()]
+    found = cluster.libraries.listed()
     return {"cluster_id": cluster.id} | ({"library_statuses": found} if found else {})
 
 

@@ -18,6 +18,7 @@ from .door import BY, Asking, bad, done, route
 from .jobs import offset, parameters
 
 TASKS_A_PAGE = 100
+USUAL_RUNS, MOST_RUNS = 20, 25
 
 
 def get_run(asking: Asking) -> Answer:
@@ -39,9 +40,10 @@ def list_runs(asking: Asking) -> Answer:
     settings, active, completed = asking.workspace.settings, asking.flag("active_only"), asking.flag("completed_only")
     if active and completed:
         raise bad("Parameters 'active_only' and 'completed_only' can not both be true.")
-    size = asking.number("limit", 20) or settings.page_size
-    if not 0 < size <= settings.page_size:
-        raise bad(f"Invalid value for 'limit': must be greater than 0 and at most {settings.page_size}.")
+    wanted = asking.number("limit", USUAL_RUNS) or MOST_RUNS
+    if not 0 < wanted <= MOST_RUNS:
+        raise bad(f"Invalid value for 'limit': must be greater than 0 and at most {MOST_RUNS}.")
+    size = min(wanted, settings.page_size)
     job_id, earliest = asking.number("job_id"), asking.number("start_time_from", 0) or 0
     latest = asking.number("start_time_to") or milliseconds()
     kind = asking.given.get("run_type")

@@ -21,6 +21,7 @@ from pipemend.core.clock import Clock, WallClock
 from pipemend.core.errors import SettingsError
 from pipemend.core.ports import Analyzer, Notifier, Platform, Remedy
 from pipemend.core.rca import Severity
+from pipemend.core.scrub import redact_emails
 from pipemend.core.sla import LEVELS, Level
 from pipemend.flows.bell import Bell
 from pipemend.flows.services import Begins, Policy, Services, install
@@ -130,6 +131,7 @@ def build_services(
     settings: Settings, database: Database, engine: Begins, http: Http, secret: str, clock: Clock
 ) -> Services:
     """Everything the flows work with; `secret` proves callbacks. Raises SettingsError."""
+    redact_emails(settings.redact_emails)
     return Services(
         database=database,
         engine=engine,

@@ -164,6 +164,7 @@ class Settings(BaseModel):
     pipemend_host: str = Field("127.0.0.1", description="Address to listen on.")
     pipemend_port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
     pipemend_data_dir: Path = Field(Path("data"), description="Folder of the SQLite file.")
+    redact_emails: bool = Field(False, description="Take e-mail addresses out of error texts, like secrets.")
     retention_days: int = Field(
         90,
         ge=1,

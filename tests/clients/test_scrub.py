@@ -2,12 +2,13 @@
 
 import time
 from base64 import b64encode
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipemend.core.scrub import cut, scrub
+from pipemend.core.scrub import cut, redact_emails, scrub
 
 WORD = st.text("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", min_size=24, max_size=60)
 KEY = st.binary(min_size=16, max_size=64).map(lambda raw: b64encode(raw).decode())
@@ -75,6 +76,35 @@ def test_any_text_can_be_scrubbed(text: str):
     ],
 )
 def test_an_error_without_secrets_stays_as_it_is(text: str):
+    assert scrub(text) == text
+
+
+@pytest.fixture
+def emails_hidden() -> Iterator[None]:
+    redact_emails(True)
+    yield
+    redact_emails(False)
+
+
+@given(name=st.from_regex(r"[a-z][a-z0-9._+-]{0,20}", fullmatch=True), before=PROSE, after=PROSE)
+def test_addresses_of_people_leave_where_that_is_wanted(name: str, before: str, after: str):
+    redact_emails(True)
+    try:
+        said = scrub(f"{before} <{name}@mail.example.com> {after}")
+    finally:
+        redact_emails(False)
+
+    assert f"{name}@mail" not in said
+
+
+def test_addresses_of_people_stay_where_nobody_asked():
+    assert scrub("Login failed for user 'dana@example.com'.") == "Login failed for user 'dana@example.com'."
+
+
+@pytest.mark.usefixtures("emails_hidden")
+def test_storage_addresses_are_no_addresses_of_people():
+    text = "abfss://raw@lake.dfs.core.windows.net/2026/orders.csv"
+
     assert scrub(text) == text
 
 

@@ -1,11 +1,14 @@
 """The API for tickets and operations: shapes, filters, commands, and what it says to nonsense."""
 
+import json
 from datetime import datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pipemend.analyzers.figures import labelled
 from pipemend.core.clock import stamp
 from pipemend.core.run import Resource
 from pipemend.core.ticket import AI_USER, Approval, RemediationStatus, Status
@@ -394,3 +397,27 @@ async def test_the_description_of_the_api_is_served_to_users(small_world: World)
 
     assert "/api/tickets/{ticket_id}/acknowledge" in told["paths"]
     assert told["components"]["securitySchemes"]
+
+
+async def test_a_correction_comes_back_as_a_labelled_line(world: World, tmp_path: Path):
+    ticket = await world.ticket("nightly", error_message="The gateway gave up.", error_type="Unclassified")
+    body = {"error_type": "GatewayTimeout", "remediable": "yes", "note": "known"}
+    async with await world.a_client("operator") as client:
+        told = await client.post(f"/api/tickets/{ticket.id}/correct", json=body)
+        (line,) = (await client.get("/api/corrections")).json()["corrections"]
+
+    assert told.json()["error_type"] == "GatewayTimeout"
+    assert (line["id"], line["message"], line["error_type"]) == (ticket.id, "The gateway gave up.", "GatewayTimeout")
+    file = tmp_path / "corrections.jsonl"
+    file.write_text(json.dumps(line))
+    assert len(labelled(file)) == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"error_type": "Nonsense", "remediable": "yes"}, {"error_type": "GatewayTimeout", "remediable": "perhaps"}],
+)
+async def test_a_correction_in_unknown_words_is_refused(small_world: World, body: dict[str, str]):
+    ticket = await small_world.ticket()
+    async with await small_world.a_client("operator") as client:
+        assert (await client.post(f"/api/tickets/{ticket.id}/correct", json=body)).status_code == 422

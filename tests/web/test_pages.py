@@ -338,3 +338,15 @@ async def test_an_odd_form_is_refused_on_a_page(small_world: World, data: dict[s
 
     assert page.status_code == 422
     assert page.headers["content-type"].startswith("text/html")
+
+
+async def test_a_person_corrects_the_diagnosis_on_the_page(small_world: World):
+    ticket = await small_world.ticket(error_type="Unclassified")
+    form = {"error_type": "SqlDeadlock", "remediable": "conditional", "note": "<b>seen before</b>"}
+    async with await small_world.browser("operator") as client:
+        pressed = await client.post(f"/dashboard/tickets/{ticket.id}/correct", data=form)
+        page = (await client.get(f"/dashboard?ticket={ticket.id}")).text
+
+    assert pressed.status_code == 303
+    assert "Unclassified was in truth SqlDeadlock. <b>seen before</b>" in words_of(page)
+    assert "<b>seen" not in page

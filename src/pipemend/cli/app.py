@@ -200,6 +200,14 @@ def resume(
     switches.resume(url, token, pipeline)
 
 
+@app.command()
+def corrections(token: Token, url: Url = "http://127.0.0.1:8000") -> None:
+    """Prints what people corrected, as labelled lines that `pipemend evaluate` reads."""
+    from pipemend.cli.corrections import export
+
+    export(url, token)
+
+
 @playbooks.command("check")
 def playbooks_check(
     file: Annotated[Path | None, typer.Argument(help="Your playbooks; without it those of PLAYBOOKS_FILE.")] = None,

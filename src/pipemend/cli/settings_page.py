@@ -79,7 +79,7 @@ GROUPS = (
     Group(
         "The server",
         "",
-        ("database_", "public_", "dashboard_", "allowed_", "pipemend_", "retention_", "heartbeat_", "log_"),
+        ("database_", "public_", "dashboard_", "allowed_", "pipemend_", "retention_", "redact_", "heartbeat_", "log_"),
     ),
 )
 OTHERS = Group("Others", "", ("",))

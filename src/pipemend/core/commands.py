@@ -35,6 +35,16 @@ class Stop(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Correct(Command):
+    """Says what the error really was. It starts nothing; a `no` ends the automation of the ticket."""
+
+    ticket_id: str
+    error_type: str
+    remediable: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Switch(Command):
     """The red button: holds every start, everywhere, until it is released."""
 

@@ -53,9 +53,20 @@ _STEMS = ("key", "pass", "pwd", "secret", "token")  # what every name of a secre
 _NEED_A_NAME = ("=", ":", '"', '\\"')
 
 
+_EMAIL = re.compile(r"(?<![\w.+/-])[\w.+-]{1,64}+@(?:[\w-]{1,63}+\.){1,8}[A-Za-z]{2,24}+")
+_emails = [False]
+
+
+def redact_emails(wanted: bool) -> None:
+    """From now on e-mail addresses go the way of secrets, or stay. Said once, when the process starts."""
+    _emails[0] = wanted
+
+
 def scrub(text: str) -> str:
     """The text without what looks like a secret: signatures, keys, passwords, tokens. Rather a word too many than one
     too few."""
+    if _emails[0] and "@" in text:
+        text = _EMAIL.sub(STARS, text)
     small = text.lower()
     named = any(stem in small for stem in _STEMS)
     for sign, pattern in _PATTERNS:

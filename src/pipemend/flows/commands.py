@@ -6,12 +6,12 @@ from functools import partial
 
 import sqlalchemy as sa
 
-from pipemend.core.commands import Acknowledge, Command, Pause, Resume, Retry, Stop, Switch
+from pipemend.core.commands import Acknowledge, Command, Correct, Pause, Resume, Retry, Stop, Switch
 from pipemend.core.errors import OutsideError, Overtaken, Stale
 from pipemend.core.events import StatusChanged
 from pipemend.core.run import RunRef
 from pipemend.core.ticket import RemediationStatus, Status, Ticket
-from pipemend.flows import endings, switching
+from pipemend.flows import correcting, endings, switching
 from pipemend.flows.decision import Grounds, decide
 from pipemend.flows.services import Services
 from pipemend.store import attempts, audit, events, tickets
@@ -46,6 +46,8 @@ def _do(s: Services, command: Command, db: sa.Connection) -> Ticket | None:
             return _retry(db, s, command)
         case Stop():
             return _stop(db, s, command)
+        case Correct():
+            return correcting.correct(db, s, command)
         case Switch():
             switching.switch(db, s, command)
         case Pause():

@@ -388,3 +388,17 @@ questions = sa.Table(
     sa.Index("ix_questions_ended_at", "ended_at"),
     sa.Index("ix_questions_fingerprint_asked_at", "fingerprint", "asked_at"),
 )
+
+corrections = sa.Table(
+    "corrections",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("ticket_id", sa.Text, sa.ForeignKey("tickets.id"), nullable=False),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("said", sa.Text),  # the error type the ticket had
+    sa.Column("error_type", sa.Text, nullable=False),
+    sa.Column("remediable", sa.Text, nullable=False),
+    sa.Column("note", sa.Text),
+    sa.Index("ix_corrections_ticket_id", "ticket_id"),
+)

@@ -10,7 +10,7 @@ from pipemend.core.commands import Acknowledge, Command, Retry, Stop
 from pipemend.core.errors import NotFound
 from pipemend.flows import commands
 from pipemend.flows.services import Services
-from pipemend.store import attempts, audit, questions, reports, tickets
+from pipemend.store import attempts, audit, corrections, questions, reports, tickets
 from pipemend.web import asked, schemas, shapes
 from pipemend.web.auth import Operator, Served, Viewer
 
@@ -98,6 +98,21 @@ async def stop(
     """Ends the automation of this ticket. Its run goes on, unless `cancel_run`."""
     command = Stop(by=user.name, ticket_id=ticket_id, cancel_run=bool(body and body.cancel_run))
     return await _obey(services, command)
+
+
+@router.post("/tickets/{ticket_id}/correct")
+async def correct(
+    services: Served, user: Operator, ticket_id: asked.TicketId, body: asked.CorrectIn
+) -> schemas.TicketOut:
+    """Says in your name what the error really was. It starts nothing; `no` ends the automation of the ticket."""
+    return await _obey(services, body.command(user.name, ticket_id))
+
+
+@router.get("/corrections")
+async def list_corrections(services: Served, _: Viewer) -> schemas.Corrections:
+    """What people corrected, as labelled lines that `pipemend evaluate` reads."""
+    rows = await services.database.read(corrections.latest)
+    return schemas.Corrections(corrections=[shapes.label(row, services.playbooks) for row in rows])
 
 
 @router.get("/metrics/auto-remediation")

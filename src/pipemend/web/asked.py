@@ -3,11 +3,12 @@
 from typing import Annotated, Any, Literal, Self
 
 from fastapi import Path
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from pipemend.core.badge import Tab
-from pipemend.core.commands import Command, Pause, Resume, Switch
-from pipemend.core.rca import Severity
+from pipemend.core.commands import Command, Correct, Pause, Resume, Switch
+from pipemend.core.playbook import ERROR_TYPES
+from pipemend.core.rca import UNCLASSIFIED, Remediable, Severity
 
 MOST_PAGES = 100_000
 Words = Annotated[str, Field(max_length=500, pattern=r"^[^\x00]*$")]
@@ -60,6 +61,23 @@ class AcknowledgeIn(Body):
 
 class StopIn(Body):
     cancel_run: bool = Field(False, strict=True)
+
+
+def _error_type(value: str) -> str:
+    if value not in ERROR_TYPES and value != UNCLASSIFIED:
+        raise ValueError("not one of the known error types, see docs/reference/catalogue.md")
+    return value
+
+
+class CorrectIn(Body):
+    error_type: Annotated[str, AfterValidator(_error_type), Field(examples=["GatewayTimeout"])]
+    remediable: Remediable
+    note: Words = ""
+
+    def command(self, by: str, ticket_id: str) -> Correct:
+        return Correct(
+            by=by, ticket_id=ticket_id, error_type=self.error_type, remediable=str(self.remediable), note=self.note
+        )
 
 
 class AutomationIn(Body):

@@ -165,6 +165,28 @@ class Questions(Answer):
     questions: list[QuestionOut]
 
 
+class Label(Answer):
+    """A corrected ticket as a labelled message: what the platform had said, and what it was."""
+
+    id: str
+    platform: str
+    source: str
+    source_key: str | None
+    message: str
+    error_code: str | None
+    context: str | None
+    error_type: str
+    also_accept: list[str]
+    remediable: str
+    action: str
+    severity: str
+    rationale: str
+
+
+class Corrections(Answer):
+    corrections: list[Label]
+
+
 class AuditEntry(Answer):
     id: int
     timestamp: Time

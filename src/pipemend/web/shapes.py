@@ -6,6 +6,8 @@ from typing import Any
 
 from pipemend.core.attempt import Attempt
 from pipemend.core.badge import badge, tab
+from pipemend.core.playbook import Playbooks
+from pipemend.core.rca import Remediable
 from pipemend.core.scrub import cut, scrub
 from pipemend.core.ticket import Ticket
 from pipemend.web import schemas
@@ -28,6 +30,27 @@ def listed(value: Ticket) -> schemas.TicketOut:
 
 def attempt(value: Attempt) -> schemas.AttemptOut:
     return schemas.AttemptOut.model_validate(asdict(value))
+
+
+def label(row: Any, playbooks: Playbooks) -> schemas.Label:
+    """A correction as a labelled message; the action is that of the playbook in force."""
+    book = playbooks.find(row.error_type, row.platform) if row.remediable != Remediable.NO else None
+    faults = row.rca.get("faults") or [{}]
+    return schemas.Label(
+        id=row.ticket_id,
+        platform=row.platform,
+        source=f"corrected by {row.by}",
+        source_key=row.fingerprint,
+        message=row.error_message or "",
+        error_code=row.error_code,
+        context=faults[0].get("activity_type") or None,
+        error_type=row.error_type,
+        also_accept=[],
+        remediable=row.remediable,
+        action=book.action if book else "none",
+        severity=row.severity.lower(),
+        rationale=row.note or "",
+    )
 
 
 def alert(row: Any) -> schemas.AlertOut:

@@ -2,22 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Form, Request
 from starlette.responses import RedirectResponse, Response
 
 from pipemend.core.attempt import Attempt, AttemptStatus
 from pipemend.core.badge import TAB_NAMES, badge, tab
 from pipemend.core.commands import Acknowledge, Command, Retry, Stop
 from pipemend.core.errors import Stale
+from pipemend.core.playbook import ERROR_TYPES
+from pipemend.core.rca import UNCLASSIFIED
 from pipemend.core.ticket import RemediationStatus, Ticket
 from pipemend.flows import commands
 from pipemend.flows.services import Services
 from pipemend.store import attempts, audit, tickets
-from pipemend.web.asked import TicketId
+from pipemend.web.asked import CorrectIn, TicketId
 from pipemend.web.auth import Operator, Served, User
 from pipemend.web.pages.rendering import frame_in, show
 from pipemend.web.pages.words import web_link
@@ -64,6 +66,7 @@ class Allowed:
     acknowledge: bool
     retry: bool
     stop: bool
+    correct: bool
 
 
 async def story(
@@ -94,9 +97,19 @@ async def story(
             issue=_issue(settings.jira_domain, ticket.itsm_ticket_id),
             needs=_needs(ticket, tried),
             notice=notice,
+            error_types=sorted({*ERROR_TYPES, UNCLASSIFIED}),
         )
 
     return await services.database.read(ask)
+
+
+@router.post("/{ticket_id}/correct")
+async def correct(
+    request: Request, services: Served, user: Operator, ticket_id: TicketId, form: Annotated[CorrectIn, Form()]
+) -> Response:
+    """The person's word on what the error really was."""
+    await commands.carry_out(services, form.command(user.name, ticket_id))
+    return RedirectResponse(f"/dashboard?ticket={quote(ticket_id, safe='')}", 303)
 
 
 @router.post("/{ticket_id}/{word}")
@@ -152,7 +165,10 @@ def _allowed(user: User, ticket: Ticket, tried: Sequence[Attempt]) -> Allowed:
     can = user.may("operator") and not ticket.closed
     busy = any(not attempt.status.ended for attempt in tried)
     coming = busy or ticket.decision.get("answer") != "never"  # something that could be stopped
-    return Allowed(acknowledge=can, retry=can and not busy, stop=can and coming and not ticket.hands_off)
+    correct = user.may("operator")  # a closed ticket teaches as well
+    return Allowed(
+        correct=correct, acknowledge=can, retry=can and not busy, stop=can and coming and not ticket.hands_off
+    )
 
 
 def _issue(domain: str, issue: str | None) -> str | None:

@@ -49,9 +49,11 @@ def upgrade() -> None:
     op.create_index("ix_questions_ended_at", "questions", ["ended_at"])
     op.create_index("ix_questions_fingerprint_asked_at", "questions", ["fingerprint", "asked_at"])
     _add_storms()
+    _add_corrections()
 
 
 def downgrade() -> None:
+    op.drop_table("corrections")
     _no_narrow_copies()
     op.drop_index("ix_tickets_resource_error_type_timestamp", "tickets")
     op.drop_column("tickets", "storm_id")
@@ -111,3 +113,20 @@ def _add_storms() -> None:
     )
     op.add_column("tickets", sa.Column("storm_id", sa.Text(), nullable=True))
     op.create_index("ix_tickets_resource_error_type_timestamp", "tickets", ["resource", "error_type", "timestamp"])
+
+
+def _add_corrections() -> None:
+    op.create_table(
+        "corrections",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("ticket_id", sa.Text(), nullable=False),
+        sa.Column("at", sa.Text(), nullable=False),
+        sa.Column("by", sa.Text(), nullable=False),
+        sa.Column("said", sa.Text(), nullable=True),
+        sa.Column("error_type", sa.Text(), nullable=False),
+        sa.Column("remediable", sa.Text(), nullable=False),
+        sa.Column("note", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(["ticket_id"], ["tickets.id"], name=op.f("fk_corrections_ticket_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_corrections")),
+    )
+    op.create_index("ix_corrections_ticket_id", "corrections", ["ticket_id"])

@@ -128,7 +128,7 @@ async def test_a_playbook_may_repair_the_run_and_call_back_at_its_end(bricks: Br
     assert [one["type"] for one in again["repair_history"]] == ["ORIGINAL", "REPAIR"]
     start = (await bricks.stage.get("starts"))["starts"][0]
     repair_id = again["repair_history"][1]["id"]
-    assert (start["run_id"], start["status"]) == (f"{run['run_id']}:repair:{repair_id}", "FAILED")
+    assert (start["run_id"], start["status"]) == (f"{run['run_id']}:repair:{repair_id}", "Failed")
 
 
 async def came_to(door: Any) -> list[dict[str, Any]]:

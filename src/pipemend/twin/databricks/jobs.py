@@ -40,7 +40,7 @@ class Needs:
 class Task:
     """One task of a job. `cluster` names a cluster of the workspace; None is a new one for each run.
 
-    `attempts` is one more than the vendor's `max_retries`. `inputs` makes it a for-each task over as many.
+    `inputs` makes it a for-each task over as many.
     """
 
     key: str
@@ -64,8 +64,8 @@ class Task:
 class Tell:
     """Which webhooks a job's runs post, and how well they travel.
 
-    `ids` are "text" or "number"; `shape` is "plain" or "state" (older, with a state in it). Of each, `copies` are sent,
-    `delay` seconds late; `lost` of them never leave.
+    `ids` are "text" or "number"; `shape` is "plain", as the vendor posts, or another that was seen. Of each, `copies`
+    are sent, `delay` seconds late; the first `lost` never leave.
     """
 
     on: tuple[str, ...] = ("on_failure",)

@@ -71,7 +71,7 @@ def _shown_job(workspace: Workspace, act: dict[str, Any], host: str) -> dict[str
         "run_id": str(run.id) if repair_id is None else f"{run.id}:repair:{repair_id}",
         "repeats": None if repair_id is None else str(run.id),
         "at": act["at"],
-        "status": how.result if how else "RUNNING",
+        "status": _status(how),
         "asked_by": act["by"],
         "key": act.get("key"),
     }
@@ -79,6 +79,15 @@ def _shown_job(workspace: Workspace, act: dict[str, Any], host: str) -> dict[str
 
 def _ending(run: JobRun, repair_id: int) -> Ending | None:
     return next(stretch.ending for stretch in run.repairs if stretch.id == repair_id)
+
+
+def _status(how: Ending | None) -> str:
+    """In Data Factory's words, as of all starts."""
+    if how is None:
+        return "InProgress"
+    if how.good:
+        return "Succeeded"
+    return "Cancelled" if how.result == "CANCELED" else "Failed"
 
 
 OPERATIONS = (operation(SERVICE, "starts", "GET", "/twin/starts", starts),)

@@ -8,6 +8,7 @@ from pipemend.core.commands import Acknowledge
 from pipemend.core.errors import Unreachable
 from pipemend.core.run import RunStatus
 from pipemend.core.ticket import RemediationStatus, Status
+from pipemend.store import feeds
 from pipemend.store.schema import attempts
 from tests.world import World
 
@@ -111,3 +112,15 @@ async def test_acknowledging_an_escalated_ticket_keeps_the_word_that_all_attempt
         await world.after(200)
     await world.command(Acknowledge(ticket_id=(await world.ticket()).id, by="rosa"))
     assert (await world.ticket()).remediation_status is RemediationStatus.MAX_RETRIES_EXCEEDED
+
+
+async def test_a_bug_of_a_platform_is_shown_at_its_feed_and_the_feed_is_read_again(world: World) -> None:
+    world.adf.down = AttributeError("'NoneType' object has no attribute 'value'")
+    await world.after(31)
+    (feed,) = await world.database.read(feeds.all_of)
+    assert (feed.error, feed.failures) == ("AttributeError: 'NoneType' object has no attribute 'value'", 1)
+
+    world.adf.down = None
+    await world.after(61)
+    (feed,) = await world.database.read(feeds.all_of)
+    assert feed.error is None

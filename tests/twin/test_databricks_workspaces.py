@@ -79,6 +79,9 @@ async def test_an_entra_token_for_databricks_is_let_in_everywhere(stage: Stage, 
     assert (await bricks.ask("GET", "jobs/list", token=right)).status_code == 401
     await stage.put("databricks/dbx-twin", entra=False)
     assert (await bricks.ask("GET", "jobs/list", token=right)).status_code == 403
+    await stage.put("databricks/dbx-twin", tokens=[])
+    assert (await bricks.ask("GET", "jobs/list")).status_code == 403
+    assert (await stage.get(""))["settings"]["DATABRICKS_TOKEN"] == ""
 
 
 async def test_a_reader_may_look_and_not_act(bricks: Bricks):

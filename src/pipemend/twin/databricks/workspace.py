@@ -85,7 +85,7 @@ class Workspace:
 
 
 class Account:
-    """All workspaces, the first of which also answers at the twin's own port."""
+    """All workspaces."""
 
     def __init__(self, timers: Timers, post: Postman, pipeline_succeeded: Since, monitor: Monitor) -> None:
         self.post = post
@@ -100,12 +100,6 @@ class Account:
             made = Workspace(name, self._timers, self.post, self._pipeline_succeeded, self._monitor)
             self.workspaces[name] = made
         return self.workspaces[name]
-
-    def first(self) -> Workspace | None:
-        return next(iter(self.workspaces.values()), None)
-
-    def runs(self) -> list[JobRun]:
-        return [run for one in self.workspaces.values() for run in one.engine.runs.values()]
 
     def delivery(self, n: int) -> Delivery | None:
         return self.post.deliveries[n - 1] if 1 <= n <= len(self.post.deliveries) else None

@@ -39,7 +39,7 @@ def settings(world: World, base_url: str) -> dict[str, str]:
         "AZURE_RESOURCE_GROUP": place.resource_group,
         "AZURE_DATA_FACTORY_NAME": FACTORY,
         "DATABRICKS_HOST": world.ports.address(base_url, WORKSPACE),
-        "DATABRICKS_TOKEN": world.databricks.define(WORKSPACE).settings.tokens[0],
+        "DATABRICKS_TOKEN": next(iter(world.databricks.define(WORKSPACE).settings.tokens), ""),
         "IDENTITY_ENDPOINT": f"{base_url}/identity/token",
         "IDENTITY_HEADER": HEADER_VALUE,
         "PLAYBOOK_RETRY_PIPELINE": workflow.url(base_url) if workflow else "",

@@ -32,6 +32,7 @@ def test_without_any_setting_automation_is_off_and_the_database_is_a_file() -> N
         ({"AUTO_REMEDIATION_ENABLED": "perhaps"}, "AUTO_REMEDIATION_ENABLED"),
         ({"WATCH_INTERVAL_SECONDS": "0"}, "WATCH_INTERVAL_SECONDS"),
         ({"SLA_SECONDS": "Critical=soon"}, "SLA_SECONDS"),
+        ({"BREAKER_FAILURES": "11"}, "BREAKER_FAILURES: must not be more"),
         ({"AUTO_REMEDIATION_ENABLE": "true"}, "did you mean AUTO_REMEDIATION_ENABLED"),
         ({"SLACK_BOT_TOKENS": "x"}, "did you mean SLACK_BOT_TOKEN"),
         ({"PLAYBOOK_MAKE_COFFEE": PLAYBOOK}, "PLAYBOOK_MAKE_COFFEE is no setting"),

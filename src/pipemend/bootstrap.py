@@ -17,6 +17,7 @@ from pipemend.clients.http import Http
 from pipemend.clients.logic_app import LogicApp
 from pipemend.core import callback
 from pipemend.core.attempt import Attempt
+from pipemend.core.breaker import BreakerPolicy
 from pipemend.core.clock import Clock, WallClock
 from pipemend.core.errors import SettingsError
 from pipemend.core.ports import Analyzer, Notifier, Platform, Remedy
@@ -102,6 +103,12 @@ def policy(settings: Settings) -> Policy:
         max_in_flight=settings.max_repairs_in_flight,
         max_in_flight_per_connection=settings.max_repairs_per_connection,
         starts_per_minute=settings.starts_per_minute,
+        breaker=BreakerPolicy(
+            failures=settings.breaker_failures,
+            outcomes=settings.breaker_outcomes,
+            window=timedelta(seconds=settings.breaker_window_seconds),
+            open_for=timedelta(seconds=settings.breaker_open_seconds),
+        ),
         watch_interval=timedelta(seconds=settings.watch_interval_seconds),
         questions_per_hour=settings.model_questions_per_hour,
         retention=timedelta(days=settings.retention_days),

@@ -66,6 +66,14 @@ class Settings(BaseModel):
         description="Repairs under way at once of one factory or workspace; without it as many as in all.",
     )
     starts_per_minute: int = Field(30, ge=1, description="Reruns started per minute, in all.")
+    breaker_failures: int = Field(
+        8, ge=1, description="Failed repairs of one error type and action that open its circuit breaker."
+    )
+    breaker_outcomes: int = Field(10, ge=1, le=100, description="The last repairs among which they are counted.")
+    breaker_window_seconds: int = Field(3600, ge=60, description="Only those that ended within this time count.")
+    breaker_open_seconds: int = Field(
+        600, ge=10, description="How long it stays open; then one repair at a time tries."
+    )
     watch_interval_seconds: float = Field(
         30, ge=0.1, le=3600, description="How often each factory is asked what changed."
     )
@@ -242,6 +250,8 @@ class Settings(BaseModel):
         if self.databricks_token:
             _all_or_none(self, ("databricks_host", "databricks_token"))
         self.models  # noqa: B018 - says at start what is wrong with MODEL_ID
+        if self.breaker_failures > self.breaker_outcomes:
+            raise ValueError("BREAKER_FAILURES: must not be more than BREAKER_OUTCOMES")
         self.levels_seconds  # noqa: B018 - says at start what is wrong with SLA_SECONDS
         for name, address in self.addresses().items():
             self.check_address(name, address)

@@ -10,6 +10,7 @@ import pytest
 
 from pipemend.analyzers.figures import labelled
 from pipemend.core.clock import stamp
+from pipemend.core.playbook import Playbook, Playbooks
 from pipemend.core.run import Resource
 from pipemend.core.ticket import AI_USER, Approval, RemediationStatus, Status
 from pipemend.store import audit, feeds, schema
@@ -236,6 +237,27 @@ async def test_one_pipeline_is_paused_and_resumed(world: World):
     assert (again.status_code, again.json()["detail"]) == (409, "sales/nightly-load is not paused")
     lines = [(line.action, line.pipeline, line.user_name) for line in await world.all_of(schema.audit_trail)]
     assert lines == [("pipeline_paused", "Nightly-Load", "ada"), ("pipeline_resumed", "nightly-load", "ada")]
+
+
+async def test_a_circuit_breaker_is_told_while_it_is_not_closed(small_world: World):
+    book = Playbook(error_type="GatewayTimeout", action="retry_pipeline")
+    small_world.services.playbooks = Playbooks({("GatewayTimeout", None): book})
+    now = small_world.clock.now()
+    for one in range(8):
+        ticket = await small_world.ticket(f"load-{one}")
+        await small_world.attempt(ticket, status="failed", completed_at=now)
+    async with await small_world.a_client("viewer") as client:
+        (told,) = (await client.get("/api/automation")).json()["breakers"]
+        page = (await client.get("/metrics")).text
+        small_world.clock.pass_by(minutes=10)
+        (later,) = (await client.get("/api/system")).json()["automation"]["breakers"]
+        small_world.clock.pass_by(minutes=50)
+        assert (await client.get("/api/automation")).json()["breakers"] == []
+
+    assert (told["error_type"], told["action"], told["state"]) == ("GatewayTimeout", "retry_pipeline", "open")
+    assert (told["failed"], told["of"], told["until"]) == (8, 8, stamp(now + timedelta(minutes=10)))
+    assert later["state"] == "half_open"
+    assert 'pipemend_breaker_open{action="retry_pipeline",error_type="GatewayTimeout"} 1.0' in page
 
 
 async def test_a_pause_ends_by_itself(small_world: World):

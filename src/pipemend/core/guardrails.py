@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pipemend.core.clock import stamp
-from pipemend.core.limits import not_frozen, not_paused, room_left, within_the_day
+from pipemend.core.limits import breaker_closed, not_frozen, not_paused, room_left, within_the_day
 from pipemend.core.situation import LOOK_AGAIN, Guardrail, Objection, Situation, Standing
 
 
@@ -144,6 +144,7 @@ GUARDRAILS: Sequence[Guardrail] = (
     no_other_repair,
     within_the_day,
     room_left,
+    breaker_closed,
     not_frozen,
     attempts_left,
     needs_nobody,

@@ -46,6 +46,19 @@ def room_left(s: Situation) -> Objection | None:
     return Objection(f"it waits for room: {many}, at most {limit}", s.now + LOOK_AGAIN)
 
 
+def breaker_closed(s: Situation) -> Objection | None:
+    """repairs of this kind do not keep failing"""
+    if s.breaker is None or s.playbook is None or s.by_person:
+        return None
+    kind = f"the circuit breaker for {s.error_type} and {s.playbook.action}"
+    why = f"{s.breaker.failed} of the last {s.breaker.of} such repairs failed"
+    if s.breaker.open_at(s.now):
+        return Objection(f"{kind} is open until {s.breaker.until:%Y-%m-%d %H:%M} UTC: {why}", s.breaker.until)
+    if s.breaker.probing:
+        return Objection(f"{kind} lets one repair try at a time: {why}", s.now + LOOK_AGAIN)
+    return None
+
+
 def not_frozen(s: Situation) -> Objection | None:
     """no freeze window is open"""
     everywhere, here = frozen(s.freeze, s.now), frozen((*s.freeze, *s.pipeline.freeze), s.now)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from pipemend.core.breaker import Breaker
 from pipemend.core.freeze import Window
 from pipemend.core.playbook import DEFAULT_RULE, PipelineRule, Playbook
 
@@ -80,6 +81,7 @@ class Situation:
     attempts: int = 0
     granted: int = 0
     by_person: bool = False  # the next attempt is one that a person granted
+    breaker: Breaker | None = None  # of the error type and the playbook's action; None: closed
     crowd: Crowd | None = None  # None: nobody counts yet, or this attempt has its place already
 
     @property

@@ -17,6 +17,7 @@ from pipemend.core.rca import UNCLASSIFIED, Diagnosis, Remediable
 from pipemend.core.situation import Crowd, Situation, Standing
 from pipemend.core.ticket import AI_USER, RemediationStatus, Ticket
 from pipemend.flows import endings
+from pipemend.flows.breakers import breaker_of
 from pipemend.flows.services import Services
 from pipemend.store import attempts, events, switches, tickets
 
@@ -110,6 +111,7 @@ def situation(
         granted=sum(a.by != AI_USER for a in tried) + by_person,
         by_person=by_person,
         crowd=crowd,
+        breaker=breaker_of(db, s, (grounds.error_type, book.action), now) if book else None,
     )
 
 

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 import sqlalchemy as sa
 
+from pipemend.core.breaker import BreakerPolicy
 from pipemend.core.clock import Clock
 from pipemend.core.playbook import Playbooks
 from pipemend.core.ports import Analyzer, Notifier, Platform
@@ -69,6 +70,7 @@ class Policy:
     max_in_flight: int = 20
     max_in_flight_per_connection: int | None = None
     starts_per_minute: int = 30
+    breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
     watch_interval: timedelta = timedelta(seconds=30)
     questions_per_hour: int = 60  # to models
     retention: timedelta = timedelta(days=90)

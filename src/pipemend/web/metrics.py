@@ -10,6 +10,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from starlette.responses import Response
 
+from pipemend.flows import breakers
 from pipemend.flows.services import Services
 from pipemend.store import attempts, events, feeds, gauges
 from pipemend.web.auth import Served, Viewer
@@ -43,6 +44,12 @@ def families_of(db: sa.Connection, services: Services) -> Sequence[GaugeMetricFa
         _by("pipemend_tickets", "Tickets by tab of the dashboard.", ["tab"], _keyed(gauges.tickets_by_tab(db))),
         _one("pipemend_repairs_in_flight", "Attempts being started or running.", attempts.in_flight(db)),
         _by("pipemend_attempts", "Attempts so far by status.", ["status"], _keyed(gauges.attempts_by_status(db))),
+        _by(
+            "pipemend_breaker_open",
+            "1 while a circuit breaker is open or half-open.",
+            ["error_type", "action"],
+            {kind: float(found is not None) for kind, found in breakers.all_of(db, services, now).items()},
+        ),
         _one("pipemend_oldest_due_seconds", "For how long the oldest due work waits.", gauges.oldest_due(db, now)),
         _by(
             "pipemend_feed_age_seconds",

@@ -11,7 +11,7 @@ from fastapi import Query as InQuery
 from starlette.responses import Response
 
 import pipemend
-from pipemend.flows import commands
+from pipemend.flows import breakers, commands
 from pipemend.flows.services import Services
 from pipemend.store import alerts, deliveries, events, feeds, leases, reports, switches
 from pipemend.web import asked, schemas, shapes
@@ -44,10 +44,14 @@ async def switch(services: Served, user: Operator, body: asked.AutomationIn) -> 
 
 
 async def automation_of(services: Services) -> schemas.Automation:
-    return await services.database.read(partial(automation_in, services=services))
+    def ask(db: sa.Connection) -> schemas.Automation:
+        return automation_in(db, services).model_copy(update={"breakers": breakers_in(db, services)})
+
+    return await services.database.read(ask)
 
 
 def automation_in(db: sa.Connection, services: Services) -> schemas.Automation:
+    """As every page asks it: without the breakers, which take longer to work out."""
     row = switches.red_button(db)
     pressed = row is not None and not row.enabled
     setting = services.policy.enabled
@@ -59,7 +63,19 @@ def automation_in(db: sa.Connection, services: Services) -> schemas.Automation:
         setting=setting,
         pressed=pressed,
         paused=[_pause(row) for row in switches.paused(db, services.clock.now())],
+        breakers=[],
     )
+
+
+def breakers_in(db: sa.Connection, services: Services) -> list[schemas.BreakerOut]:
+    now = services.clock.now()
+    return [
+        schemas.BreakerOut(
+            error_type=error_type, action=action, state=b.state(now), failed=b.failed, of=b.of, until=b.until
+        )
+        for (error_type, action), b in breakers.all_of(db, services, now).items()
+        if b is not None
+    ]
 
 
 def _pause(row: Any) -> schemas.PauseOut:

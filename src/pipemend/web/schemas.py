@@ -292,6 +292,17 @@ class PauseOut(Answer):
     reason: str
 
 
+class BreakerOut(Answer):
+    """A circuit breaker that is not closed: `open` until then, after that `half_open`, until a repair succeeds."""
+
+    error_type: str
+    action: str
+    state: str
+    failed: int
+    of: int
+    until: Time
+
+
 class Automation(Answer):
     """`enabled`: reruns may start now. `setting`: AUTO_REMEDIATION_ENABLED. `pressed`: the red button holds them."""
 
@@ -302,6 +313,7 @@ class Automation(Answer):
     setting: bool
     pressed: bool
     paused: list[PauseOut]
+    breakers: list[BreakerOut]
 
 
 class FeedOut(Answer):

@@ -13,7 +13,7 @@ from pipemend.flows import commands
 from pipemend.store import alerts, deliveries
 from pipemend.web.asked import DeliveryId, Pipeline, Words
 from pipemend.web.auth import Admin, Operator, Served, Viewer
-from pipemend.web.operations import Worker, state_of
+from pipemend.web.operations import Worker, breakers_in, state_of
 from pipemend.web.pages.rendering import frame_in, show
 from pipemend.web.webhooks import Doors
 
@@ -34,6 +34,7 @@ async def system(request: Request, services: Served, user: Viewer) -> Response:
             "system.html",
             frame,
             state=state,
+            breakers=breakers_in(db, services),
             worker=state.worker,
             version=pipemend.__version__,
             deliveries=_deliveries(db) if admin else [],

@@ -19,7 +19,7 @@ def complete(world: World, call: Call) -> Answer:
     local = call.path.startswith("/ollama/")  # it knows no keys
     if not local and call.headers.get("authorization") != f"Bearer {KEY}":
         return openai_error(401, "Incorrect API key provided.", "invalid_request_error", "invalid_api_key")
-    body = call.json()
+    body = call.fields()
     prompt = _prompt(body)
     model = str(body.get("model"))
     world.openai.asked.append({"at": stamp(now()), "model": model, "user": prompt.user, "system": prompt.system})

@@ -123,10 +123,12 @@ class FakeRerun:
         self.started_runs: list[str] = []
         self.next_answers: list[str] = []
         self.in_group = True
+        self.answered: list[tuple[Attempt, str]] = []
 
     async def advance(self, attempt: Attempt, stage: Stage) -> Progress:
         self.calls.append(attempt)
         answer = self.next_answers.pop(0) if self.next_answers else "runs"
+        self.answered.append((attempt, answer))
         if answer == "lost_before":
             return Unknown("no answer within 30 s")
         if answer == "refused":

@@ -12,8 +12,8 @@ async def test_a_callback_without_the_attempts_token_is_refused(small_world: Wor
             assert answer.headers["content-type"] == "application/problem+json"
 
 
-async def test_an_attempt_that_nobody_knows_is_not_found(small_world: World):
+async def test_an_attempt_that_nobody_knows_is_refused_like_a_wrong_token(small_world: World):
     right = token("a secret of the test", "ADF-1-1")
     async with small_world.client() as client:
         answer = await client.post(f"{PATH}?attempt=ADF-1-1&token={right}", content=b"\x00 no JSON")
-    assert answer.status_code == 404
+    assert answer.status_code == 401

@@ -35,6 +35,7 @@ MOVES: Mapping[AttemptStatus, frozenset[AttemptStatus]] = {
     A.CANCELLED: frozenset(),
 }
 ACCEPTED = "accepted"  # the stage of an attempt whose playbook said yes and named no run
+FOUND = "found"  # the stage of an attempt whose playbook named no run that exists: its rerun was found by looking
 LOST = "lost"  # the stage of an attempt that has ended, and whose rerun may exist: nobody found it
 SKEW = timedelta(minutes=2)  # so much earlier than our call its rerun may seem to have begun
 LIVE = (A.STARTING, A.UNKNOWN, A.IN_PROGRESS)
@@ -85,17 +86,18 @@ class Attempt:
         """Whether a run that nobody has claimed may be the rerun of this attempt, which is not known; None: any run.
 
         A direct call starts a manual run in the group. A playbook starts what it likes, also through a trigger; once it
-        is given up only what began before that, or is manual.
+        is given up only what began before that, or is manual. If a rerun was found, it may have been the wrong one.
         """
         if run is None:
-            return not self.status.ended
+            return not self.status.ended and self.stage != FOUND
         if self.via != "playbook":
             return run.manual and run.group_id == self.run_group_id
         if run.started_at is None:
             return True
         if run.started_at < self.started_at - SKEW:
             return False
-        return run.manual or self.completed_at is None or run.started_at <= self.completed_at
+        meanwhile = self.completed_at is None or run.started_at <= self.completed_at
+        return run.manual and meanwhile if self.stage == FOUND else run.manual or meanwhile
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ def _found(db: sa.Connection, s: Services, was: Attempt, found: Sequence[Rerun] 
         return
     ours = _ours(db, attempt, found)
     if len(ours) == 1:
-        adopt(db, s, attempt, ours[0], now)
+        adopt(db, s, attempt, ours[0], now, found=True)
     elif len(ours) > 1:
         names = ", ".join(rerun.run_id for rerun in ours[:5])
         given_up(db, s, attempt, f"several runs may be the rerun ({names}): none was adopted", now, final=True)

@@ -10,7 +10,18 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from pipemend.core.attempt import ACCEPTED, LOST, Attempt, AttemptStatus, Declined, Progress, Running, Stage, Unknown
+from pipemend.core.attempt import (
+    ACCEPTED,
+    FOUND,
+    LOST,
+    Attempt,
+    AttemptStatus,
+    Declined,
+    Progress,
+    Running,
+    Stage,
+    Unknown,
+)
 from pipemend.core.clock import stamp
 from pipemend.core.errors import NoAnswer, OutsideError, Overtaken, Unreadable
 from pipemend.core.events import AttemptChanged, RemediationStarted
@@ -239,9 +250,16 @@ def settle(db: sa.Connection, s: Services, key: str, progress: Progress, now: da
 
 
 def adopt(
-    db: sa.Connection, s: Services, attempt: Attempt, rerun: Rerun, now: datetime, *, answer: str = ""
+    db: sa.Connection,
+    s: Services,
+    attempt: Attempt,
+    rerun: Rerun,
+    now: datetime,
+    *,
+    answer: str = "",
+    found: bool = False,
 ) -> Attempt:
-    """The run that the attempt started is known: a fact, whoever else has touched the row since."""
+    """The run that the attempt started is known: a fact, whoever else has touched the row. `found`: by looking."""
     if attempt.status not in (AttemptStatus.STARTING, AttemptStatus.UNKNOWN):
         return attempt
     ref = RunRef(attempt.platform, attempt.resource, rerun.run_id)
@@ -257,6 +275,7 @@ def adopt(
         attempt,
         AttemptStatus.IN_PROGRESS,
         remediation_run_id=rerun.run_id,
+        stage=FOUND if found and attempt.via == "playbook" else attempt.stage,
         logic_app_response=answer or attempt.logic_app_response,
         due_at=unheard,
         revision=attempt.revision + 1,
@@ -292,7 +311,7 @@ def shown(db: sa.Connection, s: Services, attempt: Attempt, rerun: Rerun, now: d
     ref = RunRef(attempt.platform, attempt.resource, rerun.run_id)
     if tickets.add_run(db, ref, attempt.ticket_id, "rerun", rerun.status) or _took_in(db, s, attempt, ref, now):
         due = now if rerun.status.ended else now + UNSEEN
-        attempt = attempts.touch(db, attempt, remediation_run_id=rerun.run_id, due_at=due, owner=None)
+        attempt = attempts.touch(db, attempt, remediation_run_id=rerun.run_id, stage=FOUND, due_at=due, owner=None)
         tickets.move(db, tickets.get(db, attempt.ticket_id), remediation_run_id=rerun.run_id)
         _changed(db, s, attempt, "in_progress", now, remediation_run_id=rerun.run_id)
 

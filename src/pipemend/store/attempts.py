@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipemend.core.attempt import LIVE, LOST, MOVES, Attempt, AttemptStatus
+from pipemend.core.attempt import FOUND, LIVE, LOST, MOVES, Attempt, AttemptStatus
 from pipemend.core.errors import MoveRefused, NotFound, Overtaken
 from pipemend.core.run import RunRef, RunStatus
 from pipemend.store.rows import Row
@@ -184,14 +184,14 @@ def elsewhere(
 def unaccounted(
     db: sa.Connection, platform: str, resource: str, pipeline: str, given_up_since: datetime
 ) -> Sequence[Attempt]:
-    """Attempts of this pipeline whose rerun is not known, the newest first: an unknown run may be theirs.
+    """Attempts of this pipeline whose rerun is not known for certain, the newest first: an unknown run may be theirs.
 
     Nor is one known that a playbook has named and its platform has never shown: some name a run of their own workflow.
     """
-    given_up = sa.and_(attempts.c.stage == LOST, attempts.c.completed_at > given_up_since)
+    given_up = sa.and_(attempts.c.stage.in_([LOST, FOUND]), attempts.c.completed_at > given_up_since)
     living = sa.or_(
         attempts.c.status.in_([AttemptStatus.STARTING, AttemptStatus.UNKNOWN]),
-        sa.and_(attempts.c.status == AttemptStatus.IN_PROGRESS, NAMED_ONLY),
+        sa.and_(attempts.c.status == AttemptStatus.IN_PROGRESS, sa.or_(NAMED_ONLY, attempts.c.stage == FOUND)),
     )
     wish = WHOLE.where(
         tickets.c.platform == platform,

@@ -34,7 +34,10 @@ class RetryPipeline:
             run_id = await start_once(
                 lambda: factory.create_run(attempt.pipeline, attempt.reference_run_id), self._sleep
             )
-        except (NotAllowed, Missing) as error:
+        except NotAllowed as error:
+            # 403 is a missing permission. A 401 is a token that was refused, shortly after it was good enough to read.
+            return Declined(str(error), final=error.status != 401)
+        except Missing as error:
             return Declined(str(error), final=True)
         except Refused as error:
             # 409: something else is going on in the factory, which may be over when the next attempt comes.

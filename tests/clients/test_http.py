@@ -51,7 +51,7 @@ async def test_the_deadline_holds_whatever_the_vendor_does(pool: Http):
 
 async def test_waiting_for_a_free_connection_does_not_count(pool: Http):
     async with vendor(SLOWLY, SLOWLY, http(200)) as outside:
-        calls = [pool.send("the vendor", "GET", outside.url, deadline=0.2) for _ in range(3)]
+        calls = [pool.send("the vendor", "GET", outside.url, deadline=2) for _ in range(3)]
         slow, slow_too, third = await asyncio.gather(*calls, return_exceptions=True)
 
     assert isinstance(slow, NoAnswer)

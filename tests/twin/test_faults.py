@@ -193,7 +193,7 @@ async def test_the_fields_of_an_answer_may_be_odd(stage: Stage, kind, fields, ke
 
 
 async def test_a_fault_may_be_aimed_at_what_a_request_holds(stage: Stage):
-    await stage.fault("jira", "createIssue", "status", times=-1, text="weekly")
+    await stage.fault("jira", "createIssue", "status", times=-1, text=["nightly", "weekly"])
     await stage.fault("identity", "token", "status", times=-1, text="client_id=somebody")
     params = {"api-version": "1", "resource": "x"}
 

@@ -1,6 +1,7 @@
 """What an answer from outside means, in our own errors; and how often a call may be sent."""
 
 import asyncio
+import json
 import math
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -63,11 +64,23 @@ def told(what: str, happened: str, detail: str = "") -> str:
 
 
 def readable(text: str) -> str:
-    """The text; of a web page no more than its title."""
-    if not text.lstrip("\ufeff \t\r\n").startswith("<"):
-        return text
-    title = TITLE.search(text[:10_000])
-    return f'a web page, "{title[1].strip()[:100]}"' if title else "a web page"
+    """The text; of a web page no more than its title, of a JSON object the sentence that it brings."""
+    text = text.lstrip("\ufeff \t\r\n")
+    if text.startswith("<"):
+        title = TITLE.search(text[:10_000])
+        return f'a web page, "{title[1].strip()[:100]}"' if title else "a web page"
+    return (_sentence(text) if text.startswith("{") else "") or text
+
+
+def _sentence(text: str) -> str:
+    try:
+        said = json.loads(text)
+    except (ValueError, RecursionError):
+        return ""
+    error = said.get("error")
+    inner = error if isinstance(error, dict) else said
+    found = (inner.get(name) for name in ("code", "message", "error_description", "detail"))
+    return " ".join(word for word in found if isinstance(word, str)) or (error if isinstance(error, str) else "")
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:

@@ -27,6 +27,21 @@ class BoundedResponse(aiohttp.ClientResponse):
         return bytes(body)
 
 
+async def _stay(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Nobody sends us elsewhere: no address that we call does so in good days, and our tokens would go along."""
+    answer = await send(request)
+    if 300 <= answer.status < 400:
+        answer.close()
+        raise Unreadable(f"it answered {answer.status}, which sends us to another address", status=answer.status)
+    return answer
+
+
 def session() -> aiohttp.ClientSession:
-    """A session that reads bounded answers, keeps no cookies, and goes through the proxy of the environment."""
-    return aiohttp.ClientSession(trust_env=True, cookie_jar=aiohttp.DummyCookieJar(), response_class=BoundedResponse)
+    """A session that reads bounded answers, follows no redirect, keeps no cookies, and goes through the proxy of the
+    environment."""
+    return aiohttp.ClientSession(
+        trust_env=True,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        response_class=BoundedResponse,
+        middlewares=(_stay,),
+    )

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+import zlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -83,17 +84,30 @@ class Http:
                 limits=httpx.Limits(max_connections=self._connections, max_keepalive_connections=self._connections),
                 timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),
                 follow_redirects=False,
+                headers={"accept-encoding": "gzip"},
             )
         return self._client
 
 
 async def _read(answer: "httpx.Response", what: str) -> bytes:
+    """The body, unpacked by ourselves: httpx unpacks each piece whole, and a small piece may hold very much."""
+    unpack = _unpacker(answer.headers.get("content-encoding", "").strip().lower())
     body = bytearray()
-    async for piece in answer.aiter_bytes():
-        body += piece
-        if len(body) > LIMIT:
-            raise Unreadable(told(what, f"answered with more than {LIMIT >> 20} MB"), status=answer.status_code)
+    try:
+        async for piece in answer.aiter_raw():
+            body += unpack(piece, LIMIT + 1 - len(body))
+            if len(body) > LIMIT:
+                raise Unreadable(told(what, f"answered with more than {LIMIT >> 20} MB"), status=answer.status_code)
+    except zlib.error:
+        raise Unreadable(told(what, "gave an answer that cannot be unpacked"), status=answer.status_code) from None
     return bytes(body)
+
+
+def _unpacker(encoding: str) -> Callable[[bytes, int], bytes]:
+    """What makes plain bytes, at most as many as are asked for. Only gzip was asked for, so anything else is plain."""
+    if encoding in ("gzip", "x-gzip"):
+        return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress
+    return lambda piece, _: piece
 
 
 def _small(headers: "httpx.Headers") -> dict[str, str]:
@@ -109,8 +123,6 @@ def _translated(error: Exception, what: str) -> OutsideError:
         return Unreachable(told(what, "cannot be reached", _words(error)))
     if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol):
         return Unreachable(f"{what} cannot be reached: its address is not a web address")
-    if isinstance(error, httpx.DecodingError):
-        return Unreadable(told(what, "gave an answer that cannot be unpacked"))
     return NoAnswer(told(what, "did not answer", _words(error)))
 
 

@@ -9,9 +9,11 @@ from pipemend.core.errors import Unreadable
 
 
 def client(seconds: float) -> httpx2.AsyncClient:
-    """Connections for one question. An answer that is longer than LIMIT, or packed, raises Unreadable."""
+    """Connections that end with their question: the next one may be hours away. An answer that is longer than LIMIT,
+    or packed, raises Unreadable."""
     return httpx2.AsyncClient(
         timeout=httpx2.Timeout(seconds, connect=CONNECT_SECONDS),
+        limits=httpx2.Limits(max_connections=20, max_keepalive_connections=0),
         headers={"accept-encoding": "identity"},  # a model's answer is short, and a packed one could be of any length
         event_hooks={"response": [_limit]},
     )

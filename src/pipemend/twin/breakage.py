@@ -109,13 +109,13 @@ async def _fields_wrong(scene: Scene) -> int:
 
 
 async def _huge(scene: Scene) -> int:
-    answer = scene.do()
+    answer = _with_room(scene.do())
     await scene.line.pour(answer, spoiled.huge(scene.fault.megabytes))
     return answer.status
 
 
 async def _gzip_bomb(scene: Scene) -> int:
-    answer = scene.do()
+    answer = _with_room(scene.do())
     packed = replace(answer, headers=(*answer.headers, ("Content-Encoding", "gzip")))
     return await _send(scene, replace(packed, body=spoiled.bomb(scene.fault.megabytes)))
 
@@ -126,6 +126,11 @@ async def _half_close(scene: Scene) -> None:
 
 async def _wrong_length(scene: Scene) -> None:
     await scene.line.cut_short(scene.do())
+
+
+def _with_room(answer: Answer) -> Answer:
+    """The answer with a status that may have a body."""
+    return replace(answer, status=200) if answer.status in (204, 304) else answer
 
 
 async def _reset(scene: Scene) -> None:

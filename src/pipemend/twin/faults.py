@@ -39,14 +39,14 @@ class Fault:
     """Something that goes wrong when a request matches.
 
     `*_before`, `status`, `html`, `empty` and `garbage` keep the request from being carried out; `*_after` and the
-    others carry it out and spoil the answer. `text` is what the address or body of a request must hold to match.
+    others carry it out and spoil the answer. A request matches when its address or body holds all of `texts`.
     """
 
     id: str
     kind: str
     service: str | None = None
     operation: str | None = None
-    text: str | None = None
+    texts: tuple[str, ...] = ()
     workspace: str | None = None
     status: int | None = None
     headers: Headers = ()
@@ -59,7 +59,7 @@ class Fault:
     def meets(self, service: str, operation: str, call: Call) -> bool:
         right_place = self.service in (None, service) and self.workspace in (None, call.workspace)
         right_place = right_place and self.operation in (None, operation)
-        return right_place and (self.text is None or call.holds(self.text))
+        return right_place and all(call.holds(text) for text in self.texts)
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -67,7 +67,7 @@ class Fault:
             "match": {
                 "service": self.service,
                 "operation": self.operation,
-                "text": self.text,
+                "text": list(self.texts),
                 "workspace": self.workspace,
             },
             "kind": self.kind,

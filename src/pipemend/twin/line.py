@@ -32,9 +32,12 @@ class Line:
         await self._send({"type": "http.response.body", "body": answer.body})
 
     async def drip(self, answer: Answer, seconds: float) -> None:
-        """The answer in small pieces, spread over `seconds`."""
+        """The answer in small pieces, spread over `seconds`; one without a body drips its head."""
+        if not answer.body:
+            await self.drip_head(answer, seconds)
+            return
         size = max(1, len(answer.body) // 40)
-        pieces = [answer.body[at : at + size] for at in range(0, len(answer.body), size)] or [b""]
+        pieces = [answer.body[at : at + size] for at in range(0, len(answer.body), size)]
         await self._start(answer)
         for piece in pieces:
             if not await self.stays(seconds / len(pieces)):

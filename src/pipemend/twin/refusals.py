@@ -38,7 +38,13 @@ GOOGLE_STATUSES = {
     503: "UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
 }
-SLACK_ERRORS = {401: "invalid_auth", 403: "missing_scope", 404: "channel_not_found", 429: "ratelimited"}
+SLACK_ERRORS = {
+    400: "invalid_arguments",
+    401: "invalid_auth",
+    403: "missing_scope",
+    404: "channel_not_found",
+    429: "ratelimited",
+}
 
 
 def refusal(service: str, status: int) -> Answer:

@@ -67,12 +67,12 @@ def _json(answer: Answer) -> Any:
 
 
 def _with(answer: Answer, data: Any) -> Answer:
-    return replace(answer, body=json.dumps(data).encode())
+    """The answer with another body; one without a body has nothing to spoil."""
+    return replace(answer, body=json.dumps(data).encode()) if answer.body else answer
 
 
 def _edited(answer: Answer, edit: Callable[[str, Any], Any]) -> Answer:
-    data = _json(answer)
-    return answer if data is None else _with(answer, _walked(data, edit))
+    return _with(answer, _walked(_json(answer), edit))
 
 
 def _walked(data: Any, edit: Callable[[str, Any], Any]) -> Any:

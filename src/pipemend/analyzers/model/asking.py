@@ -1,5 +1,6 @@
 """Who is asked, and our names for what goes wrong there. The vendors' libraries are loaded with the first question."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -40,32 +41,36 @@ Ask = Callable[[str], Awaitable[Reply]]
 def gemini(model: str, key: str, base_url: str | None) -> Ask:
     """Asks Gemini. What goes wrong becomes an OutsideError with a plain name."""
 
-    async def ask(text: str) -> Reply:
+    def make() -> "Agent[None, RootCause]":
         from pydantic_ai.models.google import GoogleModel, GoogleModelSettings
         from pydantic_ai.providers.google import GoogleProvider
+
+        from pipemend.clients.model_http import client
 
         wishes = GoogleModelSettings(temperature=0, max_tokens=MOST_TOKENS, timeout=CALL_SECONDS)
         if model.startswith("gemini-2.5-flash"):
             wishes["google_thinking_config"] = {"thinking_budget": 0}
-        there = GoogleModel(model, provider=GoogleProvider(api_key=key, base_url=base_url))
-        return await _asked(model, _agent(there, wishes), text)
+        provider = GoogleProvider(api_key=key, base_url=base_url, http_client=client(CALL_SECONDS))
+        return _agent(GoogleModel(model, provider=provider), wishes)
 
-    return ask
+    return _asking(model, make)
 
 
 def openai(model: str, key: str, base_url: str | None) -> Ask:
     """Asks OpenAI, or whoever speaks its chat completions."""
 
-    async def ask(text: str) -> Reply:
+    def make() -> "Agent[None, RootCause]":
         from openai import AsyncOpenAI
         from pydantic_ai.models.openai import OpenAIChatModel
         from pydantic_ai.providers.openai import OpenAIProvider
 
-        async with AsyncOpenAI(api_key=key, base_url=base_url, max_retries=0, timeout=CALL_SECONDS) as client:
-            there = OpenAIChatModel(model, provider=OpenAIProvider(openai_client=client))
-            return await _asked(model, _agent(there, {"max_tokens": MOST_TOKENS}), text)
+        from pipemend.clients.model_http import client
 
-    return ask
+        http = client(CALL_SECONDS)
+        there = AsyncOpenAI(api_key=key, base_url=base_url, max_retries=0, timeout=CALL_SECONDS, http_client=http)
+        return _agent(OpenAIChatModel(model, provider=OpenAIProvider(openai_client=there)), {"max_tokens": MOST_TOKENS})
+
+    return _asking(model, make)
 
 
 def ollama(model: str, base_url: str) -> Ask:
@@ -79,17 +84,31 @@ def _agent(model: "Model", wishes: Any) -> "Agent[None, RootCause]":
     return Agent(model, output_type=NativeOutput(RootCause), instructions=orders(), retries=0, model_settings=wishes)
 
 
+def _asking(model: str, make: "Callable[[], Agent[None, RootCause]]") -> Ask:
+    """Asks an agent that is made with the first question, and in a thread: to load the libraries takes seconds."""
+    making: asyncio.Task[Agent[None, RootCause]] | None = None
+
+    async def ask(text: str) -> Reply:
+        nonlocal making
+        if making is None or making.cancelled() or making.get_loop() is not asyncio.get_running_loop():
+            making = asyncio.create_task(asyncio.to_thread(make))
+        return await _asked(model, await asyncio.shield(making), text)
+
+    return ask
+
+
 async def _asked(model: str, agent: "Agent[None, RootCause]", text: str) -> Reply:
     from pydantic_ai.exceptions import AgentRunError
 
     try:
-        async with agent:  # its connections end with the question: the next one may be hours away
-            result = await agent.run(text)
+        result = await agent.run(text)
     except TimeoutError:
         raise
+    except Unreadable as error:
+        raise Unreadable(f"{model} gave an answer that makes no sense: {error}", status=error.status) from error
     except AgentRunError as error:
         raise named(model, error) from error
-    except ValueError as error:  # an answer that is no JSON, such as a proxy's page
+    except (ValueError, TypeError, AttributeError, LookupError) as error:  # a page, or odd JSON
         raise Unreadable(f"{model} gave an answer that makes no sense") from error
     used = result.response.usage
     return Reply(result.output, (used.input_tokens, used.output_tokens), _cost(result.response))
@@ -115,12 +134,14 @@ def named(model: str, error: Exception) -> OutsideError:
             return NotAllowed(f"{model} does not accept our key")
         case theirs.ModelNotFoundError():
             return Missing(f"there is no model {model}")
-        case theirs.ModelUnavailableError() | theirs.ModelServerError():
-            return Throttled(f"{model} is overloaded or out of order", status=getattr(error, "status_code", 503))
+        case theirs.ModelUnavailableError():
+            return Throttled(f"{model} is overloaded", status=getattr(error, "status_code", 503))
+        case theirs.ModelServerError():
+            return OutsideError(f"{model} is out of order", transient=True, status=getattr(error, "status_code", 500))
         case theirs.ModelTimeoutError():
             return NoAnswer(f"{model} did not answer in time")
         case theirs.ModelConnectionError():
-            return Unreachable(f"{model} cannot be reached")
+            return _unanswered(model, error)
         case theirs.ContentFilterError():
             return Refused(f"{model} refused to speak about this text")
         case theirs.OutputTokenLimitExceeded():
@@ -131,3 +152,15 @@ def named(model: str, error: Exception) -> OutsideError:
             return Unreadable(f"{model} gave an answer that makes no sense")
         case _:
             return Unreadable(f"{model} failed: {type(error).__name__}")
+
+
+def _unanswered(model: str, error: Exception) -> OutsideError:
+    """No connection, or one that broke before the answer was whole."""
+    import httpx2
+
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout):
+            return Unreachable(f"{model} cannot be reached")
+        cause = cause.__cause__
+    return NoAnswer(f"the answer of {model} was lost")

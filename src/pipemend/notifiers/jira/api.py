@@ -1,6 +1,6 @@
 """Jira's REST API: one call, one request, one deadline, and its errors in our words."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,6 +67,14 @@ class Api:
         if not isinstance(body, dict):
             raise Unreadable(f"{NAME} answered {verb} {path} with no object", status=answer.status)
         return body
+
+
+def listed(answer: Mapping[str, Any], name: str) -> Sequence[Mapping[str, Any]]:
+    """The objects of a list in an answer. Raises Unreadable when it is not there: an empty one would mean something."""
+    found = answer.get(name)
+    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+        raise Unreadable(f"{NAME} answered without a list of {name}")
+    return found
 
 
 def _translated(answer: Answer) -> OutsideError:

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipemend.core.errors import NotAllowed
-from pipemend.notifiers.jira.api import Api, Conflict, JiraRefused
+from pipemend.core.errors import NotAllowed, Unreadable
+from pipemend.notifiers.jira.api import Api, Conflict, JiraRefused, listed
 
 NEW, UNDER_WAY, DONE = "new", "indeterminate", "done"
 STEPS = 4
@@ -72,11 +72,14 @@ class _Way:
 
     async def at_its_end(self) -> bool:
         issue = await self.api.get(f"issue/{self.key}", fields="status")
-        return (category((issue.get("fields") or {}).get("status")) == DONE) is self.goal.closed
+        fields = issue.get("fields")
+        if not isinstance(fields, Mapping) or not category(fields.get("status")):
+            raise Unreadable(f"Jira did not say what the status of {self.key} is")
+        return (category(fields["status"]) == DONE) is self.goal.closed
 
     async def offered(self) -> Sequence[Transition]:
         answer = await self.api.get(f"issue/{self.key}/transitions", expand="transitions.fields")
-        return [t for t in answer.get("transitions") or () if isinstance(t, Mapping)]
+        return listed(answer, "transitions")
 
     async def take(self, transition: Transition) -> None:
         """Goes one step. A transition that was refused is not tried again."""

@@ -13,7 +13,7 @@ from pipemend.core.events import StormBegan, TicketOpened
 from pipemend.core.ports import Digest, Limits, News, Receipt
 from pipemend.notifiers.jira import digest as digests
 from pipemend.notifiers.jira import messages
-from pipemend.notifiers.jira.api import Account, Api
+from pipemend.notifiers.jira.api import Account, Api, listed
 from pipemend.notifiers.jira.closing import close, reopen
 from pipemend.notifiers.jira.document import Node, all_text, paragraphs
 from pipemend.notifiers.jira.messages import Telling, telling
@@ -37,9 +37,11 @@ class Issue:
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> "Issue":
-        if not found.get("key"):
+        """Raises Unreadable."""
+        key, number = found.get("key"), found.get("id")
+        if not isinstance(key, str) or not key:
             raise Unreadable("Jira named no issue")
-        return cls(str(found["key"]), str(found.get("id") or ""), str(found.get("wrote") or ""))
+        return cls(key, number if isinstance(number, str) else "", str(found.get("wrote") or ""))
 
     def receipt(self) -> Receipt:
         return Receipt({"key": self.key, "id": self.id, "wrote": self.wrote})
@@ -115,7 +117,7 @@ class Jira:
         query = f"project = {_quoted(self._project)} AND labels = {_quoted(news.about)} ORDER BY created ASC"
         wanted = ["summary", "description", "created", "updated"]
         answer = await self._api.post("search/jql", {"jql": query, "fields": wanted, "maxResults": 1})
-        issues = answer.get("issues") or ()
+        issues = listed(answer, "issues")
         return _untouched(issues[0]) if issues else None
 
     async def _create(self, news: News | Digest, content: Content) -> Issue:
@@ -131,7 +133,7 @@ class Jira:
     async def _describe(self, issue: Issue, content: Content) -> tuple[Issue, bool]:
         """Writes summary and description anew, unless people have changed what we wrote; whether they are ours."""
         found = await self._api.get(f"issue/{issue.key}", fields="summary,description")
-        now, new = _print(found.get("fields") or {}), _print(content)
+        now, new = _print(_fields(found)), _print(content)
         if now not in (new, issue.wrote):
             return issue, False
         if now != new:
@@ -142,7 +144,7 @@ class Jira:
         path = f"issue/{issue.key}/comment"
         answer = await self._api.get(path, orderBy="-created", maxResults=COMMENTS)
         ours = messages.marker(news)
-        return any(ours in paragraphs(told.get("body")) for told in answer.get("comments") or ())
+        return any(ours in paragraphs(told.get("body")) for told in listed(answer, "comments"))
 
 
 def build(settings: Settings) -> Jira | None:
@@ -165,9 +167,16 @@ def _content(news: News) -> Content:
 
 def _untouched(found: Mapping[str, Any]) -> Issue:
     """An issue found by its label: what it says is ours as long as nobody has changed it."""
-    issue, fields = Issue.of(found), found.get("fields") or {}
+    issue, fields = Issue.of(found), _fields(found)
     ours = fields.get("created") is not None and fields.get("created") == fields.get("updated")
     return replace(issue, wrote=_print(fields)) if ours else issue
+
+
+def _fields(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    fields = found.get("fields")
+    if not isinstance(fields, Mapping):
+        raise Unreadable("Jira showed an issue without its fields")
+    return fields
 
 
 def _print(fields: Mapping[str, Any]) -> str:

@@ -2,11 +2,12 @@
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from pipemend.core.alert import Door
+from pipemend.core.errors import Unreadable
 from pipemend.core.ports import Digest, Limits, News, Receipt
 from pipemend.notifiers.slack import digest as digests
 from pipemend.notifiers.slack.api import Api, SlackRefused
@@ -113,8 +114,12 @@ class Slack:
         """Posts to the channel, unless it is there; where it is."""
         place = await self._seen_in_channel(news) if news.repeated else None
         place = place or await self._post(news, self._channel, message)
-        self._channel = str(place.get("channel") or self._channel)  # the id, where the setting is a name
-        return {"channel": self._channel, "ts": place["ts"]}
+        ts, channel = place.get("ts"), place.get("channel")
+        if not isinstance(ts, str) or not ts:
+            raise Unreadable("Slack did not say where the message is")
+        if isinstance(channel, str) and channel:
+            self._channel = channel  # the id, where the setting is a name
+        return {"channel": self._channel, "ts": ts}
 
     async def _reply(self, news: News | Digest, channel: str, ts: str, message: Message) -> None:
         thread = {"channel": channel, "ts": ts}
@@ -168,10 +173,11 @@ class Slack:
                     raise
                 log.warning("cannot look before repeating: %s", refused, extra=_about(news))
                 return None
-            for message in page.get("messages") or ():
+            for message in _messages(page):
                 if _told_by(message, news):
-                    return {"channel": where["channel"], "ts": message["ts"]}
-            turn = {"cursor": (page.get("response_metadata") or {}).get("next_cursor") or ""}
+                    return {"channel": where["channel"], "ts": message.get("ts")}
+            more = page.get("response_metadata")
+            turn = {"cursor": str(more.get("next_cursor") or "") if isinstance(more, Mapping) else ""}
             if not turn["cursor"]:
                 break
         return None
@@ -188,9 +194,18 @@ def _key(news: News | Digest) -> dict[str, Any]:
     return {"event_id": news.id, "ticket_id": news.about}
 
 
+def _messages(page: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Raises Unreadable when there is no list: an empty one would mean that nothing was told."""
+    found = page.get("messages")
+    if not isinstance(found, list):
+        raise Unreadable("Slack answered without a list of messages")
+    return [message for message in found if isinstance(message, Mapping)]
+
+
 def _told_by(message: Mapping[str, Any], news: News | Digest) -> bool:
-    metadata = message.get("metadata") or {}
-    payload = metadata.get("event_payload") or {}
+    metadata = message.get("metadata")
+    if not isinstance(metadata, Mapping) or not isinstance(payload := metadata.get("event_payload"), Mapping):
+        return False
     return metadata.get("event_type") == METADATA and {name: payload.get(name) for name in _key(news)} == _key(news)
 
 

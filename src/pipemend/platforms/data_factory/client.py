@@ -45,7 +45,10 @@ class Factory:
             answer: Any = await azure.read(WHAT, lambda: self._sdk.pipeline_runs.get(*self._place, run_id, cls=_raw))
         except Missing:
             return None
-        return _object(answer)
+        run = _object(answer)
+        if not isinstance(run.get("runId"), str):
+            raise Unreadable(f"{WHAT} answered with something that is no run")
+        return run
 
     async def runs(
         self,
@@ -92,7 +95,9 @@ class Factory:
 
     async def cancel(self, run_id: str) -> None:
         """Cancels a run and the runs it started. Doing so twice does no harm, so it may be repeated."""
-        await azure.read(WHAT, lambda: self._sdk.pipeline_runs.cancel(*self._place, run_id, is_recursive=True))
+        await azure.read(
+            WHAT, lambda: self._sdk.pipeline_runs.cancel(*self._place, run_id, is_recursive=True, cls=_no_page)
+        )
 
     async def _all_pages(self, ask: Any, body: dict[str, Any], pages: int, seconds: float) -> Found:
         ends = asyncio.get_running_loop().time() + seconds
@@ -148,6 +153,12 @@ class _Raw:
 def _raw(response: Any, _: object, __: object) -> _Raw:
     http = response.http_response
     return _Raw(http.json(), {str(name).lower(): str(value) for name, value in http.headers.items()})
+
+
+def _no_page(response: Any, _: object, __: object) -> None:
+    """A good answer has no body; a page is the one of a proxy that let nothing through. Raises Unreadable."""
+    if response.http_response.body().lstrip().startswith(b"<"):
+        raise Unreadable(f"{WHAT} answered with a web page")
 
 
 def _object(answer: _Raw) -> Json:

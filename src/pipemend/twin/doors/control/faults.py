@@ -31,12 +31,15 @@ def add(world: World, call: Call) -> Answer:
 
 def _fault(data: dict[str, Any], match: dict[str, Any]) -> dict[str, Any]:
     headers = tuple((str(name), str(value)) for name, value in (data.get("headers") or {}).items())
-    fields = data.get("fields", [])
+    fields, text = data.get("fields", []), match.get("text")
     if not isinstance(fields, list):
         raise TypeError("fields: a list of names")
     return {
         "kind": data["kind"],
-        **{name: match.get(name) for name in MATCH},
+        "service": match.get("service"),
+        "operation": match.get("operation"),
+        "workspace": match.get("workspace"),
+        "texts": (text,) if isinstance(text, str) else tuple(str(part) for part in text or ()),
         "status": int(data["status"]) if data.get("status") else None,
         "headers": headers,
         "seconds": float(data.get("seconds", Fault.seconds)),

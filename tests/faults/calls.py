@@ -1,0 +1,344 @@
+"""Every call that leaves us, made as it is made in production, each time about something that no other call names."""
+
+import itertools
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from pydantic import SecretStr
+
+from pipemend.analyzers.model import Asked, Model
+from pipemend.analyzers.model.asking import gemini as asks_gemini
+from pipemend.analyzers.model.asking import openai as asks_openai
+from pipemend.bootstrap import heartbeat
+from pipemend.clients import azure, azure_sdk
+from pipemend.clients.http import Http
+from pipemend.clients.logic_app import LogicApp
+from pipemend.core.attempt import Attempt, Stage
+from pipemend.core.clock import WallClock
+from pipemend.core.errors import Refused
+from pipemend.core.ports import News
+from pipemend.core.rca import Failure, History
+from pipemend.core.rca import Fault as Broken
+from pipemend.core.run import Resource
+from pipemend.notifiers.jira import api as jira_api
+from pipemend.notifiers.jira.notifier import Jira
+from pipemend.notifiers.slack.api import Api as SlackApi
+from pipemend.notifiers.slack.notifier import Slack
+from pipemend.platforms.data_factory.client import Factories, Factory
+from pipemend.platforms.data_factory.remedies import RetryPipeline
+from tests.clients.attempts import attempt
+from tests.faults.faults import Fine, Name
+from tests.notifiers import samples
+from tests.platforms.adf import RESOURCE, settings_for
+from tests.twin.stage import FACTORY, GROUP, SUBSCRIPTION
+from tests.twin.stage import Stage as Twin
+
+ANCIENT = datetime(2001, 1, 1, tzinfo=UTC)
+CALM = 30.0  # seconds for what only prepares a call
+FAR = datetime(2100, 1, 1, tzinfo=UTC)
+
+
+async def at_once(_: float) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Ready:
+    """One call, ready to be made. A fault that is to hit it is aimed at what it alone holds; `starts` is the pipeline
+    of which it may start a run."""
+
+    operation: str
+    texts: Sequence[str]
+    make: Callable[[], Awaitable[object]]
+    starts: str = ""
+
+
+class Outside:
+    """Our clients as they are built, with short deadlines, and the twin at the other end."""
+
+    def __init__(self, twin: Twin, seconds: float) -> None:
+        self.twin = twin
+        self.seconds = seconds
+        self.settings = settings_for(twin.base_url)
+        self.http = Http(connections=100)
+        self.slack, self.calm_slack = (self._slack(limit) for limit in (seconds, CALM))
+        self.jira, self.calm_jira = (self._jira(limit) for limit in (seconds, CALM))
+        identity = azure.Identity(lambda: azure.credential(self.settings))
+        self.sdk = azure_sdk.data_factory_client(identity, SUBSCRIPTION, twin.base_url)
+        self.factory = Factory(Resource("data_factory", RESOURCE, FACTORY), GROUP, self.sdk)
+        self.direct = RetryPipeline(Factories([self.factory]), WallClock(), at_once)
+        gemini = asks_gemini("gemini-2.5-flash", "twin-gemini-key", f"{twin.base_url}/gemini")
+        openai = asks_openai("gpt-5-mini", "twin-gemini-key", f"{twin.base_url}/openai/v1")
+        self.models = {"gemini": Asked("Gemini", gemini), "openai": Asked("OpenAI", openai)}
+        self.numbers = itertools.count(1)
+        self._closes = AsyncExitStack()
+        for close in (self.http.close, self.slack.close, self.calm_slack.close, self.sdk.close, identity.close):
+            self._closes.push_async_callback(close)
+
+    async def close(self) -> None:
+        await self._closes.aclose()
+
+    def _slack(self, seconds: float) -> SlackApi:
+        return SlackApi(SecretStr("xoxb-twin"), f"{self.twin.base_url}/slack/api/", seconds)
+
+    def _jira(self, seconds: float) -> Jira:
+        account = jira_api.Account("twin@example.com", SecretStr("twin-jira-token"))
+        return Jira(jira_api.Api(self.http, self.twin.base_url, account, seconds), "OPS", at_once)
+
+    def mark(self) -> str:
+        """A word that is in one call alone."""
+        return f"cell-{next(self.numbers):05d}-"
+
+    def channel(self) -> str:
+        return f"C0{next(self.numbers):08d}"
+
+    async def failed(self, *outcomes: str) -> Attempt:
+        """A pipeline of its own whose run has failed, and the attempt that is to repeat it."""
+        name = self.mark()
+        await self.twin.pipeline(name, *(outcomes or ("GatewayTimeout", "InProgress")))
+        run_id = await self.twin.trigger(name)
+        await self.twin.ended(run_id)
+        now = datetime.now(UTC)
+        about = {"resource": RESOURCE, "resource_name": FACTORY, "pipeline": name, "run_group_id": run_id}
+        ids = {"original_run_id": run_id, "reference_run_id": run_id}
+        return attempt(**about, **ids, created_at=now, started_at=now)
+
+    async def reruns(self, pipeline: str) -> int:
+        """How many runs were started by others than the schedule."""
+        found = (await self.twin.get("runs", pipeline=pipeline))["runs"]
+        return sum(run["askedBy"] != "trigger:schedule" for run in found)
+
+
+# Azure
+
+
+async def token(o: Outside) -> Ready:
+    name = o.mark()
+    identity = azure.Identity(lambda: azure.credential(settings_for(o.twin.base_url, AZURE_CLIENT_ID=name)))
+
+    async def make() -> object:
+        identity.users = 1
+        try:
+            return await identity.token("https://management.azure.com/.default")
+        finally:
+            await identity.close()
+
+    return Ready("token", [name], make)
+
+
+async def query(o: Outside) -> Ready:
+    name = o.mark()
+    return Ready("queryPipelineRuns", [name], lambda: o.factory.runs({"PipelineName": name}, ANCIENT, FAR))
+
+
+async def second_page(o: Outside) -> Ready:
+    """Two runs on pages of one; the fault hits the question that brings the token of the first page."""
+    begun = await o.failed()
+    await o.twin.post(f"runs/{begun.original_run_id}/rerun")
+
+    async def make() -> object:
+        found = await o.factory.runs({"PipelineName": begun.pipeline}, ANCIENT, FAR)
+        assert len(found.rows) <= 2
+        return found
+
+    return Ready("queryPipelineRuns", [begun.pipeline, "continuationToken"], make)
+
+
+async def get_run(o: Outside) -> Ready:
+    run_id = (await o.failed()).original_run_id
+    return Ready("getRun", [run_id], lambda: o.factory.run(run_id))
+
+
+async def activities(o: Outside) -> Ready:
+    run_id = (await o.failed()).original_run_id
+    return Ready("queryActivityruns", [run_id], lambda: o.factory.activities(run_id, {}, ANCIENT, FAR))
+
+
+async def cancel(o: Outside) -> Ready:
+    name = o.mark()
+    await o.twin.pipeline(name, "InProgress")
+    run_id = await o.twin.trigger(name)
+    return Ready("cancel", [run_id], lambda: o.factory.cancel(run_id))
+
+
+async def create_run(o: Outside) -> Ready:
+    wanted = await o.failed()
+    return Ready("createRun", [wanted.pipeline], lambda: o.direct.advance(wanted, Stage()), wanted.pipeline)
+
+
+# the playbook
+
+
+async def playbook(o: Outside) -> Ready:
+    wanted = await o.failed()
+    name = o.mark()
+    url = SecretStr(await o.twin.workflow(name))
+    app = LogicApp(url, o.direct, o.http, WallClock(), sleep=at_once)
+    return Ready("invoke", [name], lambda: app.advance(wanted, Stage()), wanted.pipeline)
+
+
+async def look(o: Outside) -> Ready:
+    """The look for the rerun that a playbook may have started."""
+    wanted = replace(await o.failed(), via="playbook")
+    app = LogicApp(SecretStr("http://127.0.0.1:9/"), o.direct, o.http, WallClock())
+    return Ready("queryPipelineRuns", [wanted.pipeline], lambda: app.started(wanted))
+
+
+# Slack: each call has a channel of its own
+
+
+async def slack_post(o: Outside) -> Ready:
+    channel = o.channel()
+    return Ready("chat.postMessage", [channel], lambda: Slack(o.slack, channel).tell(samples.opened(), None))
+
+
+async def slack_update(o: Outside) -> Ready:
+    return await _in_channel(o, "chat.update", samples.waits())
+
+
+async def slack_reply(o: Outside) -> Ready:
+    return await _in_channel(o, "chat.postMessage", samples.exhausted())
+
+
+async def slack_thread(o: Outside) -> Ready:
+    return await _in_channel(o, "conversations.replies", samples.repeated(samples.exhausted()))
+
+
+async def slack_history(o: Outside) -> Ready:
+    channel, told = o.channel(), samples.opened()
+    await Slack(o.calm_slack, channel).tell(told, None)
+    slack = Slack(o.slack, channel)
+    return Ready("conversations.history", [channel], lambda: slack.tell(samples.repeated(told), None))
+
+
+async def _in_channel(o: Outside, operation: str, told: News) -> Ready:
+    """A call about a ticket whose first message is there already."""
+    channel = o.channel()
+    receipt = await Slack(o.calm_slack, channel).tell(samples.opened(), None)
+    return Ready(operation, [channel], lambda: Slack(o.slack, channel).tell(told, receipt))
+
+
+# Jira: each call has a ticket of its own
+
+
+def about(told: News, ticket_id: str) -> News:
+    return replace(told, ticket=replace(told.ticket, id=ticket_id))
+
+
+async def jira_create(o: Outside) -> Ready:
+    told = about(samples.opened(), o.mark())
+    return Ready("createIssue", [told.ticket.id], lambda: o.jira.tell(told, None))
+
+
+async def jira_search(o: Outside) -> Ready:
+    told = about(samples.opened(), o.mark())
+    await o.calm_jira.tell(told, None)
+    return Ready("search", [told.ticket.id], lambda: o.jira.tell(samples.repeated(told), None))
+
+
+async def jira_edit(o: Outside) -> Ready:
+    return await _later(o, "editIssue", samples.explained())
+
+
+async def jira_comment(o: Outside) -> Ready:
+    return await _later(o, "addComment", samples.exhausted())
+
+
+async def jira_comments(o: Outside) -> Ready:
+    return await _later(o, "getComments", samples.repeated(samples.exhausted()))
+
+
+async def jira_look(o: Outside) -> Ready:
+    return await _later(o, "getIssue", samples.succeeded())
+
+
+async def jira_transitions(o: Outside) -> Ready:
+    return await _later(o, "getTransitions", samples.succeeded())
+
+
+async def jira_transition(o: Outside) -> Ready:
+    return await _later(o, "transition", samples.succeeded())
+
+
+async def _later(o: Outside, operation: str, told: News) -> Ready:
+    mark = o.mark()
+    receipt = await o.calm_jira.tell(about(samples.opened(), mark), None)
+    assert receipt
+    return Ready(operation, [f"/{receipt.place['key']}"], lambda: o.jira.tell(about(told, mark), receipt))
+
+
+# the model, and who listens for us
+
+
+async def gemini(o: Outside) -> Ready:
+    return _model(o, "gemini", "generateContent")
+
+
+async def openai(o: Outside) -> Ready:
+    return _model(o, "openai", "complete")
+
+
+def _model(o: Outside, provider: str, operation: str) -> Ready:
+    name = o.mark()
+    model = Model([o.models[provider]], o.seconds)
+    broken = Broken(activity="Copy", activity_type="Copy", code="2200", message="The gateway timed out.")
+    failure = Failure(platform="data_factory", pipeline=name, run_id="1", faults=(broken,))
+    return Ready(operation, [name], lambda: model.diagnose(failure, History()))
+
+
+async def beat(o: Outside) -> Ready:
+    name = o.mark()
+    settings = settings_for(o.twin.base_url, HEARTBEAT_URL=f"{o.twin.base_url}/heartbeat/{name}")
+    ping = heartbeat(settings, o.http)
+    assert ping
+    return Ready("beat", [name], ping)
+
+
+@dataclass(frozen=True)
+class OutsideCall:
+    """A call by name. `most` requests may be sent for it; one that `starts` work must start it once at most. `refused`
+    is how a refusal may end besides.
+
+    A GET of a library on aiohttp may be doubled: it is sent again where a connection that was kept is closed under it.
+    """
+
+    name: str
+    service: str
+    ready: Callable[[Outside], Awaitable[Ready]]
+    most: int = 1
+    starts: bool = False
+    refused: Sequence[Name] = ()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+CALLS = (
+    OutsideCall("identity: token", "identity", token, most=4),
+    OutsideCall("Data Factory: query", "arm", query, most=3),
+    OutsideCall("Data Factory: second page", "arm", second_page, most=3),
+    OutsideCall("Data Factory: run", "arm", get_run, most=6),
+    OutsideCall("Data Factory: activities", "arm", activities, most=3),
+    OutsideCall("Data Factory: cancel", "arm", cancel, most=3),
+    OutsideCall("Data Factory: start", "arm", create_run, most=3, starts=True),
+    OutsideCall("playbook: start", "logic_app", playbook, most=3, starts=True),
+    OutsideCall("playbook: look", "arm", look, most=3),
+    OutsideCall("Slack: post", "slack", slack_post, refused=(Refused,)),
+    OutsideCall("Slack: update", "slack", slack_update, refused=(Refused,)),
+    OutsideCall("Slack: reply", "slack", slack_reply, refused=(Refused,)),
+    OutsideCall("Slack: look into the thread", "slack", slack_thread, most=2, refused=(Refused, Fine)),
+    OutsideCall("Slack: look into the channel", "slack", slack_history, most=2, refused=(Refused, Fine)),
+    OutsideCall("Jira: create", "jira", jira_create),
+    OutsideCall("Jira: search", "jira", jira_search, most=2),
+    OutsideCall("Jira: edit", "jira", jira_edit),
+    OutsideCall("Jira: comment", "jira", jira_comment),
+    OutsideCall("Jira: comments", "jira", jira_comments),
+    OutsideCall("Jira: look", "jira", jira_look, most=5),
+    OutsideCall("Jira: transitions", "jira", jira_transitions, most=4),
+    OutsideCall("Jira: transition", "jira", jira_transition, most=4, refused=(Fine,)),
+    OutsideCall("Gemini: explain", "gemini", gemini),
+    OutsideCall("OpenAI: explain", "openai", openai),
+    OutsideCall("heartbeat", "heartbeat", beat),
+)

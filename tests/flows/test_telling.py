@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from functools import partial
 
 from pipemend.core.errors import NoAnswer, Throttled, Unreachable
-from pipemend.core.events import AttemptChanged, Event, RemediationStarted, StatusChanged, TicketOpened
+from pipemend.core.events import AttemptChanged, Event, RemediationStarted, StatusChanged, TicketOpened, Turn
 from pipemend.core.ports import Limits, News, Receipt
 from pipemend.flows.announcements import Teller
 from pipemend.flows.pace import PROBES
 from pipemend.store import events
 from pipemend.store.database import Database
 from tests.fakes.people import Listener
+from tests.notifiers.samples import BEGAN, ENDED, EVERY_EVENT, GREW, RANG, opened
 from tests.world import World
 
 
@@ -218,3 +219,14 @@ async def test_two_workers_tell_everything_once_and_in_order(world: World) -> No
     for ticket in ids:
         told = [getattr(n.event, "attempt", None) for n in world.slack.told if n.ticket.id == ticket]
         assert told == list(range(5))
+
+
+def test_only_steps_on_the_way_are_news() -> None:
+    told: list[Event] = [what.event for what in (*EVERY_EVENT.values(), opened())]
+    told += [what.event for what in (BEGAN, GREW, RANG, ENDED)]
+    assert {event.name for event in told if event.turn is Turn.NEWS} == {
+        "remediation_started",
+        "remediation_retry",
+        "attempt_update",
+        "storm_update",
+    }

@@ -23,7 +23,7 @@ class Event:
 
     @property
     def turn(self) -> Turn:
-        return Turn.NEWS
+        return Turn.STORY
 
     def fields(self) -> dict[str, Any]:
         """What listeners get beside id and time; what is not set is left out."""
@@ -46,6 +46,10 @@ class RemediationStarted(Event):
     attempt: int
     remediation_run_id: str | None = None
 
+    @property
+    def turn(self) -> Turn:
+        return Turn.NEWS
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryScheduled(Event):
@@ -53,6 +57,10 @@ class RetryScheduled(Event):
     attempt: int
     reason: str
     due_at: str | None = None
+
+    @property
+    def turn(self) -> Turn:
+        return Turn.NEWS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +71,10 @@ class AttemptChanged(Event):
     reason: str | None = None
     remediation_run_id: str | None = None
     due_at: str | None = None
+
+    @property
+    def turn(self) -> Turn:
+        return Turn.NEWS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,10 +100,6 @@ class Explained(Event):
     name = "explained"
     by: str
 
-    @property
-    def turn(self) -> Turn:
-        return Turn.STORY
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutomationChanged(Event):
@@ -112,10 +120,6 @@ class SlaBreached(Event):
 
     name = "sla_breached"
     sla_seconds: int
-
-    @property
-    def turn(self) -> Turn:
-        return Turn.STORY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +144,10 @@ class StormChanged(StormEvent):
 
     name = "storm_update"
 
+    @property
+    def turn(self) -> Turn:
+        return Turn.NEWS
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StormEscalated(StormEvent):
@@ -158,7 +166,3 @@ class StormEnded(StormEvent):
     """No new ticket comes, and all are closed."""
 
     name = "storm_ended"
-
-    @property
-    def turn(self) -> Turn:
-        return Turn.STORY

@@ -13,7 +13,18 @@ from pipemend.core.commands import Command
 from pipemend.core.playbook import PipelineRule, Playbook, Playbooks
 from pipemend.core.ports import Notifier
 from pipemend.core.ticket import Ticket
-from pipemend.flows import announcements, due, explanation, feed, intake, reconsider, remediation, storms, upkeep
+from pipemend.flows import (
+    announcements,
+    due,
+    explanation,
+    feed,
+    intake,
+    reconsider,
+    remediation,
+    stages,
+    storms,
+    upkeep,
+)
 from pipemend.flows.commands import carry_out
 from pipemend.flows.services import Policy, Services, install
 from pipemend.store import alerts, attempts, audit, reports, tickets
@@ -35,6 +46,7 @@ BOOKS: dict[tuple[str, str | None], Playbook] = {
 }
 BODIES = {
     "attempt": unwrap(remediation.attempt_flow),
+    "proceed": unwrap(stages.proceed_flow),
     "conclude": unwrap(remediation.conclude_flow),
     "explain": unwrap(explanation.explain_flow),
 }

@@ -157,7 +157,7 @@ def build_services(
 @contextlib.asynccontextmanager
 async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterator[tuple[Services, "Worker"]]:
     """Services and worker, at work until the block ends: database migrated, engine started, loops running."""
-    from pipemend.flows import explanation, remediation  # noqa: F401 - registers the flows before the engine starts
+    from pipemend.flows import explanation, remediation, stages  # noqa: F401 - registers the flows before the engine starts
     from pipemend.flows.worker import Worker
 
     async with _furnished(settings, clock or WallClock()) as (services, engine):

@@ -111,6 +111,9 @@ class Settings(BaseModel):
     databricks_webhook_password: SecretStr | None = Field(
         None, description="Password of the door /databricks-monitor; without it the door is closed."
     )
+    databricks_most_workers: int = Field(
+        16, ge=1, le=1000, description="Workers that a cluster may be given while a job is repaired."
+    )
 
     playbook_retry_pipeline: SecretStr | None = Field(
         None, description="Logic App that reruns a pipeline; without it: direct."

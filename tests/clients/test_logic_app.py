@@ -29,6 +29,7 @@ class Direct:
     """A direct remedy that has found some runs."""
 
     via: str = "direct"
+    first: Stage = field(default_factory=Stage)
     found: Sequence[Rerun] = ()
 
     async def advance(self, attempt: Attempt, stage: Stage) -> Progress:

@@ -116,6 +116,7 @@ class FakeRerun:
     """
 
     via = "direct"
+    first = Stage()
 
     def __init__(self, factory: FakeFactory) -> None:
         self.factory = factory

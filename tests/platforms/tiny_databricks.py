@@ -149,6 +149,49 @@ class TinyDatabricks(Vendor):
         missing = f"Cluster {asked['cluster_id']} does not exist"
         return JSONResponse(found) if found else _no(400, "INVALID_PARAMETER_VALUE", missing)
 
+    def _clusters_start(self, asked: Mapping[str, Any]) -> Response:
+        return self._moves(asked, "TERMINATED", "PENDING")
+
+    def _clusters_restart(self, asked: Mapping[str, Any]) -> Response:
+        return self._moves(asked, "RUNNING", "RESTARTING")
+
+    def _clusters_resize(self, asked: Mapping[str, Any]) -> Response:
+        answer = self._moves(asked, "RUNNING", "RESIZING")
+        size = {name: asked[name] for name in ("num_workers", "autoscale") if name in asked}
+        self.clusters[asked["cluster_id"]].update(size)
+        return answer
+
+    def _clusters_edit(self, asked: Mapping[str, Any]) -> Response:
+        self.clusters[asked["cluster_id"]].update(asked)
+        return JSONResponse({})
+
+    def _moves(self, asked: Mapping[str, Any], was: str, becomes: str) -> Response:
+        cluster = self.clusters[asked["cluster_id"]]
+        if cluster["state"] != was:
+            return _no(400, "INVALID_STATE", f"Cluster is in unexpected state {cluster['state'].title()}.")
+        cluster["state"] = becomes
+        return JSONResponse({})
+
+    def comes_up(self, cluster_id: str) -> None:
+        """The cluster has arrived where it was going. With a restart libraries that were taken off are gone."""
+        cluster = self.clusters[cluster_id]
+        if cluster["state"] != "RESIZING":
+            cluster["start_time"] = cluster["last_restarted_time"] = self.now
+            kept = [row for row in self.libraries.get(cluster_id, []) if row["status"] != "UNINSTALL_ON_RESTART"]
+            self.libraries[cluster_id] = kept
+        cluster["state"] = "RUNNING"
+
+    def _libraries_uninstall(self, asked: Mapping[str, Any]) -> Response:
+        for row in self.libraries[asked["cluster_id"]]:
+            if row["library"] in asked["libraries"]:
+                row["status"] = "UNINSTALL_ON_RESTART"
+        return JSONResponse({})
+
+    def _libraries_install(self, asked: Mapping[str, Any]) -> Response:
+        rows = [{"library": library, "status": "INSTALLING"} for library in asked["libraries"]]
+        self.libraries[asked["cluster_id"]] += rows
+        return JSONResponse({})
+
     def _libraries_cluster_status(self, asked: Mapping[str, Any]) -> Response:
         return JSONResponse({"library_statuses": self.libraries.get(asked["cluster_id"], [])})
 

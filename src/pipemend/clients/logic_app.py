@@ -50,6 +50,7 @@ class LogicApp:
     """The remedy of an action whose playbook has an address. It looks for reruns with the direct remedy."""
 
     via = "playbook"
+    first = Stage()
 
     def __init__(
         self,

@@ -1,9 +1,10 @@
 """An attempt: one try of a remediation, numbered from 1. States, and the moves between them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from pipemend.core.run import Rerun, Run, RunRef
 
@@ -26,9 +27,9 @@ class AttemptStatus(StrEnum):
 A = AttemptStatus
 MOVES: Mapping[AttemptStatus, frozenset[AttemptStatus]] = {
     A.WAITING: frozenset({A.STARTING, A.CANCELLED}),
-    A.STARTING: frozenset({A.IN_PROGRESS, A.UNKNOWN, A.FAILED}),
+    A.STARTING: frozenset({A.IN_PROGRESS, A.UNKNOWN, A.FAILED}),  # a remedy of several stages starts each of them
     A.UNKNOWN: frozenset({A.IN_PROGRESS, A.FAILED, A.CANCELLED, A.TIMED_OUT}),
-    A.IN_PROGRESS: frozenset({A.SUCCEEDED, A.FAILED, A.CANCELLED, A.TIMED_OUT}),
+    A.IN_PROGRESS: frozenset({A.STARTING, A.SUCCEEDED, A.FAILED, A.CANCELLED, A.TIMED_OUT}),
     A.TIMED_OUT: frozenset({A.SUCCEEDED}),  # late, within a day
     A.SUCCEEDED: frozenset(),
     A.FAILED: frozenset(),
@@ -78,6 +79,16 @@ class Attempt:
     held: str | None = None  # why it waits for room though it is due, once that has been told
 
     @property
+    def prepares(self) -> bool:
+        """Whether it is on its way to its rerun, in a stage that may be gone through again."""
+        return self.status in (A.STARTING, A.IN_PROGRESS) and not Stage(self.stage or "").starts
+
+    @property
+    def between_stages(self) -> bool:
+        """Whether it waits for its next stage, and nothing of it runs."""
+        return self.status is A.IN_PROGRESS and self.remediation_run_id is None
+
+    @property
     def reference(self) -> RunRef:
         """The run to repeat: the latest failed one of the group."""
         return RunRef(self.platform, self.resource, self.reference_run_id)
@@ -100,11 +111,31 @@ class Attempt:
         return run.manual and meanwhile if self.stage == FOUND else run.manual or meanwhile
 
 
+RERUN = "rerun"
+
+
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Where a remedy of several stages stands; empty at the beginning."""
+    """Where a remedy of several stages stands. `terms` are those of what the attempt has borrowed.
+
+    The stage without a name, and `rerun`, start the work, and are never repeated. All others prepare: they look before
+    they act, so that a crash in between is mended by going through them again.
+    """
 
     name: str = ""
+    terms: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def starts(self) -> bool:
+        return self.name in ("", RERUN)
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Something outside that an attempt has for itself until it ends, such as a cluster. `terms` say how it was."""
+
+    target: str
+    terms: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,4 +164,17 @@ class Unknown:
     answer: str = ""
 
 
-Progress = Running | Declined | Unknown
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Not there yet: in so many seconds the remedy goes on with this stage, which begins once the lease is kept.
+
+    `why` is told to people when the stage changes.
+    """
+
+    seconds: float
+    stage: str
+    why: str = ""
+    lease: Lease | None = None
+
+
+Progress = Running | Declined | Unknown | Wait

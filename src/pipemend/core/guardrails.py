@@ -151,6 +151,10 @@ GUARDRAILS: Sequence[Guardrail] = (
 )
 
 
+# Asked again before each stage of an attempt that has begun. What limits attempts has been asked when it began.
+BETWEEN_STAGES: Sequence[Guardrail] = (switched_on, pipeline_allows, not_paused, nobody_took_over, still_failed)
+
+
 @dataclass(frozen=True, slots=True)
 class Word:
     """What one guardrail said."""

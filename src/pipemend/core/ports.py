@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from pipemend.core.alert import Alert, Door, Signal
-from pipemend.core.attempt import Attempt, Progress, Stage
+from pipemend.core.attempt import Attempt, Lease, Progress, Stage
 from pipemend.core.events import Event, StormEvent
 from pipemend.core.rca import Diagnosis, Failure, History
 from pipemend.core.run import Changes, Rerun, Resource, Run, RunRef
@@ -18,6 +18,7 @@ class Remedy(Protocol):
     """The code of one remediation action. Every method raises OutsideError only for what provably started nothing."""
 
     via: str  # "direct" or "playbook": how long a lost answer is looked for depends on it
+    first: Stage  # where it begins; without a name, where its first call starts the work
 
     async def advance(self, attempt: Attempt, stage: Stage) -> Progress:
         """Does the next piece of work. Never repeats a call that may have started something."""
@@ -25,6 +26,15 @@ class Remedy(Protocol):
 
     async def started(self, attempt: Attempt) -> Sequence[Rerun]:
         """The runs that a call of this attempt may have started: manual, of its group, after `attempt.started_at`."""
+        ...
+
+
+@runtime_checkable
+class Borrower(Protocol):
+    """A remedy that gives back what an attempt has borrowed."""
+
+    async def give_back(self, resource: str, lease: Lease) -> None:
+        """Makes it as it was. May be asked twice. Raises OutsideError: it is asked again later."""
         ...
 
 

@@ -40,8 +40,13 @@ def _claim(s: Services, db: sa.Connection) -> tuple[int, list[Attempt], Sequence
     begun, leased = starts.claim(db, s, now), list[Attempt]()
     for attempt in attempts.due_to_look_at(db, now, AT_ONCE):  # apart: a crowd that waits for room must not hide them
         with contextlib.suppress(Overtaken):
-            if attempt.status is AttemptStatus.STARTING:  # its flow is gone: nobody knows whether it called
+            if attempt.status is AttemptStatus.STARTING and attempt.prepares:  # its flow is gone: its stage looks first
+                attempts.move(db, attempt, AttemptStatus.IN_PROGRESS, due_at=now, revision=attempt.revision + 1)
+            elif attempt.status is AttemptStatus.STARTING:  # its flow is gone: nobody knows whether it called
                 attempts.move(db, attempt, AttemptStatus.UNKNOWN, failure_reason="the call was interrupted", due_at=now)
+            elif attempt.between_stages:
+                starts.begin_flow(db, s, attempt, "proceed")
+                begun += 1
             else:
                 leased.append(attempts.touch(db, attempt, due_at=now + LEASE, owner=s.worker))
     return begun, leased, attempts.untold(db, now, AT_ONCE)

@@ -21,6 +21,7 @@ from pipemend.core.attempt import (
     Running,
     Stage,
     Unknown,
+    Wait,
 )
 from pipemend.core.clock import stamp
 from pipemend.core.errors import NoAnswer, OutsideError, Overtaken, Unreadable
@@ -37,7 +38,7 @@ from pipemend.engine import flow, step
 from pipemend.flows import endings
 from pipemend.flows.decision import Grounds, decide, facts, remember, situation
 from pipemend.flows.services import Services, services
-from pipemend.store import attempts, audit, events, tickets
+from pipemend.store import attempts, audit, borrowed, events, tickets
 from pipemend.store.database import transient
 
 T = TypeVar("T")
@@ -47,6 +48,7 @@ FRESH = timedelta(seconds=10)  # so old may be what the platform said when a rer
 DIRECT_SEARCH = timedelta(minutes=5)
 DEADLINE = timedelta(hours=1)
 STUMBLES = 3
+AGAIN = 30.0  # seconds until a stage that was disturbed is gone through again
 FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 UNSEEN, UNSHOWN = timedelta(minutes=10), timedelta(minutes=2)  # a rerun not heard of; one that was only named
 
@@ -148,8 +150,10 @@ def begin(
     attempt = attempts.get(db, key)
     if attempt.revision != revision:
         return None  # overtaken: somebody else moved it
+    if attempt.prepares:
+        return attempt  # a crash lay between: its stage looks before it acts
     if attempt.status is AttemptStatus.STARTING:
-        _unclear(db, s, attempt, "we stopped while the call was being made", now)
+        unclear(db, s, attempt, "we stopped while the call was being made", now)
         return None
     if attempt.status is not AttemptStatus.WAITING:
         return None
@@ -198,6 +202,7 @@ def judged(
         started_at=now,
         via=remedy.via,
         held=None,
+        stage=remedy.first.name or None,
         deadline=now + _deadline(view.playbook, view.pipeline),
     )
 
@@ -212,7 +217,7 @@ def _put_off(
     attempts.move(db, attempt, AttemptStatus.WAITING, due_at=due, held=held, revision=attempt.revision + 1)
     if news:
         until = None if room_only or due is None else stamp(due)
-        _changed(db, s, attempt, "waiting", now, reason=news, due_at=until)
+        changed(db, s, attempt, "waiting", now, reason=news, due_at=until)
 
 
 def _deadline(book: Playbook | None, rule: PipelineRule) -> timedelta:
@@ -223,15 +228,23 @@ def _deadline(book: Playbook | None, rule: PipelineRule) -> timedelta:
 async def advance(s: Services, attempt: Attempt) -> Progress:
     """The call itself. Whatever is not certain to have started nothing is unknown, and looked for."""
     remedy = s.platforms[attempt.platform].remedies[attempt.remediation_action]
+    terms = await s.database.read(lambda db: borrowed.terms(db, attempt.key)) if attempt.prepares else {}
     try:
         async with asyncio.timeout(CALL_SECONDS):
-            return await remedy.advance(attempt, Stage(attempt.stage or ""))
+            return await remedy.advance(attempt, Stage(attempt.stage or "", terms))
     except TimeoutError:
-        return Unknown(f"no answer within {CALL_SECONDS} s")
+        return _lost(attempt, f"no answer within {CALL_SECONDS} s")
     except (NoAnswer, Unreadable) as error:
-        return Unknown(str(error))
+        return _lost(attempt, str(error))
     except OutsideError as error:
+        if error.transient and attempt.prepares:
+            return _lost(attempt, str(error))
         return Declined(str(error), final=not error.transient)
+
+
+def _lost(attempt: Attempt, why: str) -> Progress:
+    """What a lost answer means: a run may have been started; a stage that only prepares is gone through again."""
+    return Wait(AGAIN, attempt.stage or "", why) if attempt.prepares else Unknown(why)
 
 
 def settle(db: sa.Connection, s: Services, key: str, progress: Progress, now: datetime) -> None:
@@ -243,10 +256,40 @@ def settle(db: sa.Connection, s: Services, key: str, progress: Progress, now: da
             if attempt.via == "playbook":  # a name only, until the platform shows the run
                 rerun = replace(rerun, status=RunStatus.UNKNOWN)
             adopt(db, s, attempt, rerun, now, answer=progress.answer)
+        case Wait() if attempt.status is AttemptStatus.STARTING:
+            _wait(db, s, attempt, progress, now)
         case Unknown() if attempt.status is AttemptStatus.STARTING:
-            _unclear(db, s, attempt, progress.reason, now, accepted=progress.accepted, answer=progress.answer)
+            unclear(db, s, attempt, progress.reason, now, accepted=progress.accepted, answer=progress.answer)
         case Declined() if attempt.status is AttemptStatus.STARTING:
             declined(db, s, attempt, progress, now)
+
+
+def _wait(db: sa.Connection, s: Services, attempt: Attempt, progress: Wait, now: datetime) -> None:
+    """The next stage begins later, by its row. What somebody else has borrowed is waited for in the present one."""
+    holder = borrowed.take(db, attempt, progress.lease, now) if progress.lease else None
+    stage, seconds, why = progress.stage, progress.seconds, progress.why
+    if holder:
+        stage, seconds, why = attempt.stage or "", AGAIN, f"another repair is at it ({holder}): waiting for its end"
+    told, was = _told(s, attempt), attempt.failure_reason
+    attempt = attempts.move(
+        db,
+        attempt,
+        AttemptStatus.IN_PROGRESS,
+        stage=stage,
+        failure_reason=why or None,
+        due_at=now + timedelta(seconds=seconds),
+        revision=attempt.revision + 1,
+    )
+    if not told and _told(s, attempt):
+        _started(db, s, tickets.get(db, attempt.ticket_id), attempt, now)
+    if why and why != was:
+        changed(db, s, attempt, "in_progress", now, reason=why)
+
+
+def _told(s: Services, attempt: Attempt) -> bool:
+    """Whether people know already that the attempt has begun: a playbook said yes, or its first stage is over."""
+    first = s.platforms[attempt.platform].remedies[attempt.remediation_action].first.name
+    return attempt.stage not in (None, first)
 
 
 def adopt(
@@ -267,7 +310,7 @@ def adopt(
         db, s, attempt, ref, now
     ):
         return _claimed_already(db, s, attempt, rerun, now)
-    told = attempt.status is AttemptStatus.UNKNOWN and attempt.stage == ACCEPTED
+    told = _told(s, attempt)
     unseen = now + (UNSHOWN if rerun.status is RunStatus.UNKNOWN else UNSEEN)
     unheard = now if rerun.status.ended else min(attempt.deadline or unseen, unseen)  # the feed may have shown its end
     attempt = attempts.move(
@@ -276,13 +319,14 @@ def adopt(
         AttemptStatus.IN_PROGRESS,
         remediation_run_id=rerun.run_id,
         stage=FOUND if found and attempt.via == "playbook" else attempt.stage,
+        failure_reason=None,
         logic_app_response=answer or attempt.logic_app_response,
         due_at=unheard,
         revision=attempt.revision + 1,
     )
     ticket = tickets.move(db, tickets.get(db, attempt.ticket_id), remediation_run_id=rerun.run_id)
     if told:
-        _changed(db, s, attempt, "in_progress", now, remediation_run_id=rerun.run_id)
+        changed(db, s, attempt, "in_progress", now, remediation_run_id=rerun.run_id)
     else:
         _started(db, s, ticket, attempt, now)
     return attempt
@@ -313,7 +357,7 @@ def shown(db: sa.Connection, s: Services, attempt: Attempt, rerun: Rerun, now: d
         due = now if rerun.status.ended else now + UNSEEN
         attempt = attempts.touch(db, attempt, remediation_run_id=rerun.run_id, stage=FOUND, due_at=due, owner=None)
         tickets.move(db, tickets.get(db, attempt.ticket_id), remediation_run_id=rerun.run_id)
-        _changed(db, s, attempt, "in_progress", now, remediation_run_id=rerun.run_id)
+        changed(db, s, attempt, "in_progress", now, remediation_run_id=rerun.run_id)
 
 
 def _claimed_already(db: sa.Connection, s: Services, attempt: Attempt, rerun: Rerun, now: datetime) -> Attempt:
@@ -344,7 +388,7 @@ def _started(db: sa.Connection, s: Services, ticket: Ticket, attempt: Attempt, n
     )
 
 
-def _unclear(
+def unclear(
     db: sa.Connection,
     s: Services,
     attempt: Attempt,
@@ -360,7 +404,7 @@ def _unclear(
         attempt,
         AttemptStatus.UNKNOWN,
         failure_reason=None if accepted else reason,
-        stage=ACCEPTED if accepted else None,
+        stage=ACCEPTED if accepted else attempt.stage,
         logic_app_response=answer or None,
         due_at=now + min(s.policy.watch_interval, timedelta(seconds=1)),
         revision=attempt.revision + 1,
@@ -368,7 +412,7 @@ def _unclear(
     if accepted:
         _started(db, s, tickets.get(db, attempt.ticket_id), attempt, now)
     else:
-        _changed(db, s, attempt, "unknown", now, reason=reason)
+        changed(db, s, attempt, "unknown", now, reason=reason)
 
 
 def declined(db: sa.Connection, s: Services, attempt: Attempt, progress: Declined, now: datetime) -> None:
@@ -432,7 +476,8 @@ def timed_out(db: sa.Connection, s: Services, attempt: Attempt, reason: str) -> 
     endings.left_to_people(db, s, ticket, reason, now, status=RemediationStatus.FAILED, attempt=attempt.attempt_number)
 
 
-def _changed(db: sa.Connection, s: Services, attempt: Attempt, status: str, now: datetime, **fields: Any) -> None:
+def changed(db: sa.Connection, s: Services, attempt: Attempt, status: str, now: datetime, **fields: Any) -> None:
+    """Tells that the attempt has moved on."""
     event = AttemptChanged(ticket_id=attempt.ticket_id, attempt=attempt.attempt_number, status=status, **fields)
     events.record(db, event, now, s.notifiers)
 

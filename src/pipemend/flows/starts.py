@@ -32,15 +32,16 @@ def claim(db: sa.Connection, s: Services, now: datetime) -> int:
     for attempt in attempts.due_to_start(db, now, max(room, 0), full):
         if most_here is None or busy[attempt.resource] < most_here:
             with contextlib.suppress(Overtaken):
-                _begin(db, s, attempt)
+                begin_flow(db, s, attempt, "attempt")
                 busy[attempt.resource] += 1
                 begun += 1
     return begun
 
 
-def _begin(db: sa.Connection, s: Services, attempt: Attempt) -> None:
+def begin_flow(db: sa.Connection, s: Services, attempt: Attempt, flow: str) -> None:
+    """The flow holds the attempt from now on, and not its due time."""
     attempt = attempts.touch(db, attempt, due_at=None, owner=None)
-    s.engine.begin(db, "attempt", f"{attempt.key}:attempt:r{attempt.revision}", attempt.key, attempt.revision)
+    s.engine.begin(db, flow, f"{attempt.key}:{flow}:r{attempt.revision}", attempt.key, attempt.revision)
 
 
 async def tell(s: Services, waiting: Sequence[Attempt]) -> int:

@@ -10,6 +10,7 @@ from pipemend.core.attempt import Attempt
 from pipemend.core.events import SlaBreached
 from pipemend.core.sla import SlaStatus
 from pipemend.core.ticket import AI_USER
+from pipemend.flows.giving_back import give_back
 from pipemend.flows.remediation import stumbled
 from pipemend.flows.services import Services
 from pipemend.store import access, attempts, audit, events, leases, retention, tickets
@@ -23,6 +24,7 @@ async def look_after(s: Services) -> None:
     """One round."""
     await _wake_orphans(s)
     await _tell_breaches(s)
+    await give_back(s)
     await _forget(s)
     await s.engine.forget(s.clock.now() - KEEP_FLOWS)
 
@@ -94,7 +96,7 @@ async def _forget(s: Services) -> None:
 
 def flows_of(attempt: Attempt) -> tuple[str, ...]:
     """The flows that may hold an attempt at its present revision."""
-    return tuple(f"{attempt.key}:{name}:r{attempt.revision}" for name in ("attempt", "conclude"))
+    return tuple(f"{attempt.key}:{name}:r{attempt.revision}" for name in ("attempt", "proceed", "conclude"))
 
 
 def _stumble(s: Services, was: Attempt, db: sa.Connection) -> None:

@@ -4,9 +4,9 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from pipemend.store.schema import alerts, attempts, feeds, receipts, tickets, workers
+from pipemend.store.schema import alerts, attempts, feeds, leases, receipts, tickets, workers
 
-LEASED = (alerts, tickets, attempts, feeds, receipts)
+LEASED = (alerts, tickets, attempts, feeds, receipts, leases)
 SILENCE = 5.0  # seconds without a heartbeat after which a worker counts as dead
 NOW = sa.cast(sa.extract("epoch", sa.func.clock_timestamp()), sa.Float)  # one clock for all workers: PostgreSQL's
 

@@ -314,6 +314,22 @@ feeds = sa.Table(
     sa.PrimaryKeyConstraint("platform", "resource"),
 )
 
+# What a remedy has borrowed and must give back, one row for each thing outside.
+leases = sa.Table(
+    "leases",
+    metadata,
+    sa.Column("platform", sa.Text, nullable=False),
+    sa.Column("resource", sa.Text, nullable=False),
+    sa.Column("target", sa.Text, nullable=False),
+    sa.Column("attempt_key", sa.Text, nullable=False),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("terms", Json, nullable=False),
+    sa.Column("taken_at", Instant, nullable=False),
+    *_leased(),
+    sa.PrimaryKeyConstraint("platform", "resource", "target"),
+    sa.Index("ix_leases_attempt_key", "attempt_key"),
+)
+
 switches = sa.Table(
     "switches",
     metadata,

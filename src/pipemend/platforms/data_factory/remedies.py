@@ -21,6 +21,7 @@ class RetryPipeline:
     """Runs what failed in the latest failed run once more: same parameters, same run group."""
 
     via = "direct"
+    first = Stage()
 
     def __init__(self, factories: Factories, clock: Clock, sleep: Sleep = asyncio.sleep) -> None:
         self._factories = factories

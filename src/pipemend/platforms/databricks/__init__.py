@@ -17,7 +17,7 @@ def build(settings: Settings, clock: Clock) -> Databricks:
     workspaces = [workspace(settings)] if settings.databricks_host else []
     secret = settings.databricks_webhook_password
     webhook = (settings.databricks_webhook_user, secret.get_secret_value()) if secret else None
-    return Databricks(workspaces, clock, webhook)
+    return Databricks(workspaces, clock, webhook, settings.databricks_most_workers)
 
 
 def workspace(settings: Settings) -> Workspace:

@@ -10,6 +10,7 @@ from pipemend.core.rca import Failure
 from pipemend.core.run import Changes, Resource, Run, RunRef
 from pipemend.platforms.databricks import alerts
 from pipemend.platforms.databricks.client import Json, Workspace, Workspaces
+from pipemend.platforms.databricks.clusters import ReinstallLibraries, RestartCluster, ScaleUpCluster
 from pipemend.platforms.databricks.failures import Search, cluster_of
 from pipemend.platforms.databricks.feed import Feed
 from pipemend.platforms.databricks.remedies import RetryJob, parameters
@@ -26,13 +27,25 @@ class Databricks:
     name = "databricks"
     resource_types: tuple[str, ...] = (alerts.WORKSPACES,)
 
-    def __init__(self, workspaces: Sequence[Workspace], clock: Clock, webhook: tuple[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        workspaces: Sequence[Workspace],
+        clock: Clock,
+        webhook: tuple[str, str] | None = None,
+        most_workers: int = 16,
+    ) -> None:
         self.workspaces = Workspaces(workspaces)
         self.doors: tuple[Door, ...] = (alerts.door(*webhook, self.workspaces.named),) if webhook else ()
         self._clock = clock
         self._feeds = {workspace.resource.id: Feed(workspace, clock) for workspace in workspaces}
         self.connections: Sequence[Resource] = self.workspaces.resources
-        self.remedies: Mapping[str, Remedy] = {"retry_job": RetryJob(self.workspaces, clock)}
+        rerun = RetryJob(self.workspaces, clock)
+        self.remedies: Mapping[str, Remedy] = {
+            "retry_job": rerun,
+            "restart_cluster": RestartCluster(self.workspaces, rerun),
+            "reinstall_libraries": ReinstallLibraries(self.workspaces, rerun),
+            "scale_up_cluster": ScaleUpCluster(self.workspaces, rerun, most_workers),
+        }
 
     def read(self, signal: Signal) -> Alert | None:
         return alerts.read(signal, self.workspaces.named)

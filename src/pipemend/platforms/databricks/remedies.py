@@ -34,6 +34,7 @@ class RetryJob:
     with its parameters and with the attempt's key as token."""
 
     via = "direct"
+    first = Stage()
 
     def __init__(self, workspaces: Workspaces, clock: Clock, sleep: Sleep = asyncio.sleep) -> None:
         self._workspaces = workspaces

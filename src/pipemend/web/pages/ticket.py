@@ -147,8 +147,11 @@ def _try(ticket: Ticket, attempt: Attempt) -> Try:
 
 
 def _run_link(ticket: Ticket, run_id: str | None) -> str | None:
-    """A platform's pages for two runs of one pipeline differ in the run's id alone."""
+    """A platform's pages for two runs of one pipeline differ in the run's id alone. A repair is on its run's page, and
+    its id begins with that run's."""
     whole, quoted = web_link(ticket.run_link), quote(ticket.run_id, safe="")
+    if whole and run_id and run_id.startswith(f"{ticket.run_id}:"):
+        return whole
     if not whole or not run_id or quoted not in whole:
         return None
     return whole.replace(quoted, quote(run_id, safe=""))

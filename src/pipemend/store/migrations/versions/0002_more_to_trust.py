@@ -1,4 +1,4 @@
-"""Fingerprints of failures, questions to models, turns of messages, pauses that end, and storms."""
+"""Fingerprints of failures, questions to models, turns of messages, pauses that end, storms, and what is borrowed."""
 
 from collections.abc import Sequence
 
@@ -16,6 +16,7 @@ TEXT = ["tab", "priority", "severity", "error_type", "platform", "search_text"]
 
 def upgrade() -> None:
     _narrow_copies()
+    _leases()
     op.add_column("tickets", sa.Column("fingerprint", sa.Text(), nullable=True))
     op.create_index("ix_tickets_fingerprint_timestamp", "tickets", ["fingerprint", "timestamp"])
     op.add_column("receipts", sa.Column("turn", sa.Integer(), nullable=False, server_default="2"))
@@ -53,6 +54,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_table("leases")
     op.drop_table("corrections")
     _no_narrow_copies()
     op.drop_index("ix_tickets_resource_error_type_timestamp", "tickets")
@@ -130,3 +132,22 @@ def _add_corrections() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_corrections")),
     )
     op.create_index("ix_corrections_ticket_id", "corrections", ["ticket_id"])
+
+
+def _leases() -> None:
+    op.create_table(
+        "leases",
+        sa.Column("platform", sa.Text(), nullable=False),
+        sa.Column("resource", sa.Text(), nullable=False),
+        sa.Column("target", sa.Text(), nullable=False),
+        sa.Column("attempt_key", sa.Text(), nullable=False),
+        sa.Column("action", sa.Text(), nullable=False),
+        sa.Column("terms", sa.JSON(), nullable=False),
+        sa.Column("taken_at", sa.Text(), nullable=False),
+        sa.Column("due_at", sa.Text(), nullable=True),
+        sa.Column("revision", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("stumbles", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("owner", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("platform", "resource", "target", name="pk_leases"),
+    )
+    op.create_index("ix_leases_attempt_key", "leases", ["attempt_key"])

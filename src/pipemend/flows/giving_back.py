@@ -1,0 +1,57 @@
+"""What a remedy has borrowed is given back once its attempt has ended, also after a crash: the row says so."""
+
+import asyncio
+import logging
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from pipemend.core.attempt import Lease
+from pipemend.core.errors import OutsideError
+from pipemend.core.ports import Borrower
+from pipemend.core.ticket import AI_USER
+from pipemend.flows.services import Services
+from pipemend.store import attempts, audit, borrowed, tickets
+from pipemend.store.rows import Row
+
+log = logging.getLogger(__name__)
+SECONDS, LEASE, STUMBLES = 60, timedelta(seconds=120), 3
+SOON, LATER = timedelta(minutes=1), timedelta(hours=1)
+
+
+async def give_back(s: Services) -> int:
+    """Gives back what nobody needs any more; how many things."""
+    now = s.clock.now()
+    rows = await s.database.write(lambda db: borrowed.claim_over(db, now, now + LEASE, s.worker))
+    await asyncio.gather(*(_one(s, row) for row in rows))
+    return len(rows)
+
+
+async def _one(s: Services, row: Row) -> None:
+    platform = s.platforms.get(row.platform)
+    remedy = platform.remedies.get(row.action) if platform else None
+    try:
+        async with asyncio.timeout(SECONDS):
+            if isinstance(remedy, Borrower):
+                await remedy.give_back(row.resource, Lease(row.target, row.terms))
+    except (OutsideError, TimeoutError) as error:
+        await _not_yet(s, row, str(error) or "no answer in time")
+        return
+    await s.database.write(lambda db: borrowed.returned(db, row))
+    s.wake.set()  # somebody may be waiting for it
+
+
+async def _not_yet(s: Services, row: Row, why: str) -> None:
+    """Asked again soon, after three times once an hour; the third time is noted in the audit trail."""
+    log.warning("something borrowed could not be given back", extra={"target": row.target, "error": why})
+    now = s.clock.now()
+    tired = row.stumbles + 1 >= STUMBLES
+
+    def unit(db: sa.Connection) -> None:
+        borrowed.not_returned(db, row, now + (LATER if tired else SOON))
+        if row.stumbles + 1 == STUMBLES:
+            ticket = tickets.get(db, attempts.get(db, row.attempt_key).ticket_id)
+            details = {"target": row.target, "reason": why, "was": row.terms}
+            audit.write(db, "lease_not_returned", at=now, user=AI_USER, ticket=ticket, details=details)
+
+    await s.database.write(unit)

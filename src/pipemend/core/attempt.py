@@ -80,8 +80,8 @@ class Attempt:
 
     @property
     def prepares(self) -> bool:
-        """Whether it is on its way to its rerun, in a stage that may be gone through again."""
-        return self.status in (A.STARTING, A.IN_PROGRESS) and not Stage(self.stage or "").starts
+        """Whether it is in a stage that gets something ready, and may be gone through again."""
+        return self.status is A.STARTING and not Stage(self.stage or "").starts
 
     @property
     def between_stages(self) -> bool:

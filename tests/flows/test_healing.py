@@ -1,5 +1,7 @@
 """A failed pipeline heals itself, or is handed to people: the plan's two scenarios and their neighbours."""
 
+from datetime import timedelta
+
 import pytest
 
 from pipemend.core.attempt import AttemptStatus
@@ -148,6 +150,27 @@ async def test_a_rerun_past_its_deadline_is_told_to_people_and_a_late_success_st
     ticket = await world.ticket()
     assert (ticket.status, ticket.remediation_status) == (Status.ACKNOWLEDGED, RemediationStatus.SUCCEEDED)
     assert "auto_remediation_late_success" in await world.audit()
+
+
+async def test_the_deadline_is_twice_what_the_pipelines_reruns_usually_take_if_that_is_more_than_an_hour(
+    world: World,
+) -> None:
+    for minutes in (40, 50, 45):
+        assert await given_to_a_rerun(world) == timedelta(hours=1)
+        world.clock.move(minutes * 60)
+        world.adf.ends(world.adf.rerun.started_runs[-1], RunStatus.SUCCEEDED)
+        await world.after(31)
+
+    assert timedelta(minutes=90) <= await given_to_a_rerun(world) < timedelta(minutes=93)
+
+
+async def given_to_a_rerun(world: World) -> timedelta:
+    """The pipeline fails once more and is rerun; until its deadline there is so much time."""
+    world.adf.fails("nightly-load")
+    await world.after(31)
+    (attempt,) = await world.attempts((await world.tickets())[-1].id)
+    assert attempt.deadline
+    return attempt.deadline - attempt.started_at
 
 
 async def test_a_playbook_that_says_failed_is_a_failed_attempt_and_the_next_one_follows(world: World) -> None:

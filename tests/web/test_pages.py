@@ -1,6 +1,7 @@
 """The pages as a browser without a script gets them."""
 
 import re
+from dataclasses import replace
 from html import unescape
 from typing import Any
 
@@ -230,6 +231,18 @@ async def test_a_button_acts_in_the_name_of_who_presses_it(world: World):
     assert closed.ack_user == "operator"
     assert (late.status_code, "closed already" in late.text) == (409, True)
     assert (foreign.status_code, odd.status_code) == (403, 422)
+
+
+async def test_no_retry_is_offered_where_it_could_do_nothing(small_world: World):
+    ticket = await small_world.ticket()
+    async with await small_world.browser("operator") as client:
+        offered = (await client.get(f"/dashboard?ticket={ticket.id}")).text
+        small_world.services.policy = replace(small_world.services.policy, enabled=False)
+        told = (await client.get(f"/dashboard?ticket={ticket.id}")).text
+
+    assert "/retry" in offered
+    assert "/retry" not in told
+    assert "No retry is offered: automatic remediation is switched off (AUTO_REMEDIATION_ENABLED)." in words_of(told)
 
 
 async def test_a_pause_is_told_on_every_page_and_ended_on_one(world: World):

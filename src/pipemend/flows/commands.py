@@ -9,7 +9,9 @@ import sqlalchemy as sa
 from pipemend.core.commands import Acknowledge, Command, Correct, Pause, Resume, Retry, Stop, Switch
 from pipemend.core.errors import OutsideError, Overtaken, Stale
 from pipemend.core.events import StatusChanged
+from pipemend.core.guardrails import connection_known, judge, pipeline_allows, switched_on
 from pipemend.core.run import RunRef
+from pipemend.core.situation import Situation
 from pipemend.core.ticket import RemediationStatus, Status, Ticket
 from pipemend.flows import correcting, endings, switching
 from pipemend.flows.decision import Grounds, decide
@@ -85,6 +87,19 @@ def _acknowledge(db: sa.Connection, s: Services, command: Acknowledge) -> Ticket
     event = StatusChanged(ticket_id=ticket.id, new_status=ticket.status, user=command.by, reason=reason)
     events.record(db, event, now, s.notifiers)
     return ticket
+
+
+def retry_refused(s: Services, ticket: Ticket) -> str | None:
+    """Why a Retry could do nothing, where settings and rules alone say so; None: it may."""
+    view = Situation(
+        now=s.clock.now(),
+        enabled=s.policy.enabled,
+        connection_known=ticket.connection is not None,
+        resource=ticket.display_resource or ticket.resource,
+        pipeline=s.playbooks.rule_for(ticket.display_resource, ticket.pipeline),
+    )
+    decision = judge(view, (switched_on, connection_known, pipeline_allows))
+    return None if decision.allowed else decision.why
 
 
 def _retry(db: sa.Connection, s: Services, command: Retry) -> Ticket:

@@ -203,7 +203,7 @@ def judged(
         via=remedy.via,
         held=None,
         stage=remedy.first.name or None,
-        deadline=now + _deadline(view.playbook, view.pipeline),
+        deadline=now + _deadline(db, ticket, view.playbook, view.pipeline),
     )
 
 
@@ -220,9 +220,13 @@ def _put_off(
         changed(db, s, attempt, "waiting", now, reason=news, due_at=until)
 
 
-def _deadline(book: Playbook | None, rule: PipelineRule) -> timedelta:
+def _deadline(db: sa.Connection, ticket: Ticket, book: Playbook | None, rule: PipelineRule) -> timedelta:
+    """The rule's, else the playbook's, else an hour, or twice what reruns of the pipeline usually take."""
     own = rule.deadline_seconds or (book.deadline_seconds if book else None)
-    return timedelta(seconds=own) if own else DEADLINE
+    if own:
+        return timedelta(seconds=own)
+    usual = attempts.usual_duration(db, ticket.platform, ticket.resource, ticket.pipeline)
+    return max(DEADLINE, 2 * usual) if usual else DEADLINE
 
 
 async def advance(s: Services, attempt: Attempt) -> Progress:

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from datetime import datetime
+from datetime import datetime, timedelta
+from statistics import median
 from typing import Any
 
 import sqlalchemy as sa
@@ -155,6 +156,25 @@ def started_of(
         )
     )
     return tuple(db.scalars(wish))
+
+
+def usual_duration(db: sa.Connection, platform: str, resource: str, pipeline: str) -> timedelta | None:
+    """How long reruns of the pipeline took that went well: the median of the last ten; None: fewer than three did."""
+    wish = (
+        sa.select(attempts.c.duration_seconds)
+        .join_from(attempts, tickets, attempts.c.ticket_id == tickets.c.id)
+        .where(
+            tickets.c.platform == platform,
+            tickets.c.resource == resource,
+            tickets.c.pipeline == pipeline,
+            attempts.c.status == AttemptStatus.SUCCEEDED,
+            attempts.c.duration_seconds.is_not(None),
+        )
+        .order_by(attempts.c.id.desc())
+        .limit(10)
+    )
+    took = db.scalars(wish).all()
+    return timedelta(seconds=median(took)) if len(took) >= 3 else None
 
 
 def one_by_one(db: sa.Connection, name: str) -> None:

@@ -93,7 +93,8 @@ async def story(
             runs=_runs(tickets.runs_of(db, ticket_id), ticket),
             trail=audit.page(db, ticket_id=ticket_id, limit=100)[1],
             answer=ANSWERS.get(str(ticket.decision.get("answer", "")), ("Not decided yet", "quiet")),
-            allowed=_allowed(user, ticket, tried),
+            allowed=_allowed(user, ticket, tried, no_retry := commands.retry_refused(services, ticket)),
+            no_retry=no_retry,
             issue=_issue(settings.jira_domain, ticket.itsm_ticket_id),
             needs=_needs(ticket, tried),
             notice=notice,
@@ -163,14 +164,17 @@ def _runs(rows: Sequence[Any], ticket: Ticket) -> list[dict[str, Any]]:
     return [{**row._mapping, "link": _run_link(ticket, row.run_id)} for row in some]
 
 
-def _allowed(user: User, ticket: Ticket, tried: Sequence[Attempt]) -> Allowed:
+def _allowed(user: User, ticket: Ticket, tried: Sequence[Attempt], no_retry: str | None) -> Allowed:
     """As far as it can be told here; the command itself has the last word."""
     can = user.may("operator") and not ticket.closed
     busy = any(not attempt.status.ended for attempt in tried)
     coming = busy or ticket.decision.get("answer") != "never"  # something that could be stopped
     correct = user.may("operator")  # a closed ticket teaches as well
     return Allowed(
-        correct=correct, acknowledge=can, retry=can and not busy, stop=can and coming and not ticket.hands_off
+        correct=correct,
+        acknowledge=can,
+        retry=can and not busy and not no_retry,
+        stop=can and coming and not ticket.hands_off,
     )
 
 

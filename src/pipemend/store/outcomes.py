@@ -18,7 +18,12 @@ def of_kind(db: sa.Connection, error_type: str, action: str, since: datetime) ->
     """The latest outcomes after that time, the oldest first."""
     wish = (
         sa.select(attempts.c.completed_at, attempts.c.status)
-        .where(_kind(error_type, action), attempts.c.completed_at > since, attempts.c.status.in_(ENDED))
+        .where(
+            attempts.c.error_type == error_type,
+            attempts.c.remediation_action == action,
+            attempts.c.completed_at > since,
+            attempts.c.status.in_(ENDED),
+        )
         .order_by(attempts.c.completed_at.desc(), attempts.c.id.desc())
         .limit(MOST)
     )
@@ -28,8 +33,5 @@ def of_kind(db: sa.Connection, error_type: str, action: str, since: datetime) ->
 
 def under_way(db: sa.Connection, error_type: str, action: str) -> bool:
     """Whether a repair of this kind is being started or runs."""
-    return bool(db.scalar(sa.select(sa.exists().where(_kind(error_type, action), attempts.c.status.in_(LIVE)))))
-
-
-def _kind(error_type: str, action: str) -> sa.ColumnElement[bool]:
-    return sa.and_(attempts.c.error_type == error_type, attempts.c.remediation_action == action)
+    live = sa.select(attempts.c.error_type, attempts.c.remediation_action).where(attempts.c.status.in_(LIVE))
+    return (error_type, action) in {tuple(row) for row in db.execute(live)}  # few live: not looked for among all

@@ -114,6 +114,9 @@ class Settings(BaseModel):
     databricks_most_workers: int = Field(
         16, ge=1, le=1000, description="Workers that a cluster may be given while a job is repaired."
     )
+    connections_file: Path | None = Field(
+        None, description="More factories and workspaces, each with its own identity, as TOML."
+    )
 
     playbook_retry_pipeline: SecretStr | None = Field(
         None, description="Logic App that reruns a pipeline; without it: direct."

@@ -70,7 +70,7 @@ class Group:
 GROUPS = (
     Group("What it may do", "", ("auto_", "breaker_", "max_", "starts_", "watch_")),
     Group("Data Factory and its identity", FACTORY, ("azure_", "identity_", "msi_")),
-    Group("Databricks", DATABRICKS, ("databricks_",)),
+    Group("Databricks", DATABRICKS, ("databricks_", "connections_")),
     Group("Playbooks", PLAYBOOKS, ("playbook",)),
     Group("Slack", "The first two go together.", ("slack_",)),
     Group("Jira", "The first three go together.", ("jira_",)),

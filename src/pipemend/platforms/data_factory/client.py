@@ -35,9 +35,11 @@ class Found:
 class Factory:
     """One factory. Reads are repeated for a few seconds, `create_run` is sent once. All raise OutsideError."""
 
-    def __init__(self, resource: Resource, group: str, sdk: "DataFactoryManagementClient") -> None:
+    def __init__(
+        self, resource: Resource, group: str, sdk: "DataFactoryManagementClient", *, name: str | None = None
+    ) -> None:
         self.resource = resource
-        self._place = (group, resource.name)
+        self._place = (group, name or resource.name)
         self._sdk = sdk
 
     async def run(self, run_id: str) -> Json | None:

@@ -2,28 +2,43 @@
 
 from urllib.parse import urlsplit
 
+from pipemend.clients import connections
+from pipemend.clients.http import Http
+from pipemend.clients.pace import Pace
 from pipemend.core.clock import Clock
 from pipemend.core.run import Resource
-from pipemend.platforms.databricks.client import EntraToken, PersonalToken, Tokens, Workspace
+from pipemend.platforms.databricks.client import (
+    AT_ONCE,
+    PER_SECOND,
+    WHAT,
+    EntraToken,
+    PersonalToken,
+    Tokens,
+    Workspace,
+)
 from pipemend.platforms.databricks.platform import Databricks
 from pipemend.settings import Settings
 
 __all__ = ["Databricks", "build", "resource_of"]
-AT_ONCE = 8
+CONNECTIONS = 8
 
 
 def build(settings: Settings, clock: Clock) -> Databricks:
-    """The platform with the workspace of the settings. Without one it reads alerts all the same."""
-    workspaces = [workspace(settings)] if settings.databricks_host else []
+    """The platform with every workspace that is configured. Without one it reads alerts all the same. Raises
+    SettingsError."""
+    workspaces = [_connected(connection) for connection in connections.workspaces(settings)]
     secret = settings.databricks_webhook_password
     webhook = (settings.databricks_webhook_user, secret.get_secret_value()) if secret else None
     return Databricks(workspaces, clock, webhook, settings.databricks_most_workers)
 
 
-def workspace(settings: Settings) -> Workspace:
-    from pipemend.clients.http import Http
-
-    return Workspace(resource_of(settings), settings.databricks_host, Http(connections=AT_ONCE), _tokens(settings))
+def _connected(connection: connections.Connection) -> Workspace:
+    own = connection.settings
+    pace = Pace(WHAT, per_second=connection.calls_per_second or PER_SECOND, at_once=AT_ONCE)
+    http = Http(connections=CONNECTIONS)
+    return Workspace(
+        resource_of(own, connection.name), own.databricks_host, http, _tokens(own), pace, connection.resource_id
+    )
 
 
 def _tokens(settings: Settings) -> Tokens:
@@ -34,7 +49,7 @@ def _tokens(settings: Settings) -> Tokens:
     return EntraToken(azure.identity(settings))
 
 
-def resource_of(settings: Settings) -> Resource:
+def resource_of(settings: Settings, name: str = "") -> Resource:
     """The configured workspace as a connection. Its host is its id: alerts and links have that in common."""
     host = urlsplit(settings.databricks_host).netloc.lower()
-    return Resource(Databricks.name, host, host.removesuffix(".azuredatabricks.net"))
+    return Resource(Databricks.name, host, name or host.removesuffix(".azuredatabricks.net"))

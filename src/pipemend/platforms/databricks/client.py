@@ -64,8 +64,17 @@ class Workspace:
     All raise OutsideError. A 401 says that nothing was done, so every call is sent again with a new token.
     """
 
-    def __init__(self, resource: Resource, address: str, http: Http, tokens: Tokens, pace: Pace | None = None) -> None:
+    def __init__(
+        self,
+        resource: Resource,
+        address: str,
+        http: Http,
+        tokens: Tokens,
+        pace: Pace | None = None,
+        azure_id: str = "",
+    ) -> None:
         self.resource = resource
+        self.azure_id = azure_id  # as Azure Monitor names it, where that is known
         self._address = address
         self._http = http
         self._tokens = tokens
@@ -205,9 +214,9 @@ class Workspaces:
         A number is part of the host. What tells nothing of a workspace means the only one there is.
         """
         asked = (urlsplit(name).netloc or name).strip().lower()
-        for resource in self.resources:
-            number = NUMBER.match(resource.id)
-            if asked in (resource.id, resource.name.lower()) or (number and number[1] == asked):
+        for workspace in self:
+            resource, number = workspace.resource, NUMBER.match(workspace.resource.id)
+            if asked in (resource.id, resource.name.lower(), workspace.azure_id) or (number and number[1] == asked):
                 return resource.id
         only = self.resources[0].id if len(self._by_id) == 1 else None
         tells = asked.isdigit() and only and NUMBER.match(only)

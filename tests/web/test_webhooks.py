@@ -260,7 +260,7 @@ async def test_a_database_that_is_away_is_answered_503(small_world: World, monke
     async def write(unit: object) -> None:
         raise sa.exc.OperationalError("INSERT", {}, Exception("server closed the connection"))
 
-    monkeypatch.setattr(small_world.database, "write", write)
+    monkeypatch.setattr(small_world.database, "write_at_once", write)
     async with small_world.client() as client:
         answer = await client.post("/azure-monitor", json=FAILED, headers=HEADERS)
 
@@ -274,7 +274,7 @@ async def test_a_slow_commit_is_answered_503_within_its_time(small_world: World,
     async def write(unit: object) -> None:
         await asyncio.sleep(60)
 
-    monkeypatch.setattr(small_world.database, "write", write)
+    monkeypatch.setattr(small_world.database, "write_at_once", write)
     async with small_world.client() as client:
         answer = await client.post("/azure-monitor", json=FAILED, headers=HEADERS)
 

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
 from pipemend.core.errors import BadDelivery
@@ -20,6 +21,11 @@ _SUFFIX = re.compile(r"_[sgdbt]$")
 
 def plain(name: str) -> str:
     """A field's name as names are compared: case, underscores, dashes and blanks do not count."""
+    return _plain(name) if len(name) <= 64 else _plain.__wrapped__(name)  # only names that are short are remembered
+
+
+@lru_cache(maxsize=512)
+def _plain(name: str) -> str:
     return _SUFFIX.sub("", name).lower().replace("_", "").replace("-", "").replace(" ", "")
 
 

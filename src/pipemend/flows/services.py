@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import random
+import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -61,6 +63,29 @@ class Wake:
                 await mark.wait()
 
 
+class Flood:
+    """Holds the worker back while deliveries pour in, for a while: a flood is first kept, then worked on."""
+
+    AT_ONCE, WITHIN, LONGEST = 10, 0.1, 5.0
+
+    def __init__(self) -> None:
+        self._came: deque[float] = deque(maxlen=self.AT_ONCE)
+
+    def came(self) -> None:
+        """A delivery has been kept."""
+        self._came.append(time.monotonic())
+
+    async def over(self) -> None:
+        """Returns when no more pours in, or after `LONGEST` seconds."""
+        for _ in range(round(self.LONGEST / self.WITHIN)):
+            if not self._pours():
+                return
+            await asyncio.sleep(self.WITHIN)
+
+    def _pours(self) -> bool:
+        return len(self._came) == self.AT_ONCE and time.monotonic() - self._came[0] < self.WITHIN
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """What the settings say, as values."""
@@ -96,6 +121,7 @@ class Services:
     jitter: Callable[[], float] = random.random
     heartbeat: Callable[[], Awaitable[None]] | None = None  # raises OutsideError
     wake: Wake = field(default_factory=Wake)
+    flood: Flood = field(default_factory=Flood)
 
     @property
     def worker(self) -> str:

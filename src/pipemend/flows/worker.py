@@ -67,6 +67,8 @@ class Worker:
 
     async def _run(self, name: str, work: Work, every: float) -> None:
         while True:
+            if name not in UNHURRIED:
+                await self.s.flood.over()
             mark = self.s.wake.mark()
             try:
                 await work(self.s)

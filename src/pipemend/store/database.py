@@ -3,20 +3,23 @@
 import asyncio
 import contextlib
 import fcntl
-import queue
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+import psycopg
 import sqlalchemy as sa
 
 from pipemend.core.errors import SettingsError
+from pipemend.store.writer import Unit, Writer
 
 T = TypeVar("T")
-Unit = Callable[[sa.Connection], T]
+
+
+REST = 1.0  # seconds after which a connection is asked whether it still lives
 
 
 class Database:
@@ -27,56 +30,41 @@ class Database:
         self.several = not url.startswith("sqlite")
         self.engine = _engine(url, writers + readers)
         self.threads = ThreadPoolExecutor(writers + readers, thread_name_prefix="database")
-        if not self.several:
+        self.each_alone = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        if self.several:
+            sa.event.listen(self.engine, "checkin", _rests)
+            sa.event.listen(self.engine, "checkout", _lives)
+        else:
             sa.event.listen(self.engine, "connect", _sqlite)
-            self.reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
-            self.waiting: queue.SimpleQueue[tuple[Unit[Any], Future[Any]] | None] = queue.SimpleQueue()
-            self.writer = threading.Thread(target=self._write_together, name="writer", daemon=True)
+            self.writer = Writer(self.engine)
             self.writer.start()
 
     async def write(self, unit: Unit[T]) -> T:
         """Runs the unit in a transaction of its own and returns when it is on disk; an error undoes the unit alone."""
         if self.several:
             return await asyncio.get_running_loop().run_in_executor(self.threads, self._write_alone, unit)
-        done: Future[T] = Future()
-        self.waiting.put((unit, done))
-        return await asyncio.wrap_future(done)
+        return await self.writer.write(unit, urgent=False)
+
+    async def write_at_once(self, unit: Unit[T]) -> T:
+        """The same, ahead of others, for a unit of a single statement, which on PostgreSQL needs nothing around it."""
+        return await (self.read(unit) if self.several else self.writer.write(unit, urgent=True))
 
     async def read(self, ask: Unit[T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self.threads, self._read, ask)
 
     def close(self) -> None:
         if not self.several:
-            self.waiting.put(None)
-            self.writer.join()
+            self.writer.close()
         self.threads.shutdown()
         self.engine.dispose()
 
     def _read(self, ask: Unit[T]) -> T:
-        with (self.engine if self.several else self.reading).connect() as db:
+        with self.each_alone.connect() as db:
             return ask(db)
 
     def _write_alone(self, unit: Unit[T]) -> T:
         with self.engine.begin() as db:
             return unit(db)
-
-    def _write_together(self) -> None:
-        while batch := self._what_waits():
-            try:
-                with self.engine.connect() as db:
-                    _commit(db, batch)
-            except Exception as error:  # the writer outlives a database that could not be opened
-                _refuse(batch, error)
-
-    def _what_waits(self) -> list[tuple[Unit[Any], Future[Any]]]:
-        """Waits for one unit and takes what else is there; empty means: closing."""
-        batch = [self.waiting.get()]
-        with contextlib.suppress(queue.Empty):
-            while batch[-1] and len(batch) < 64:
-                batch.append(self.waiting.get_nowait())
-        if batch[-1] is None:
-            self.waiting.put(batch.pop())
-        return [entry for entry in batch if entry]
 
 
 @contextlib.contextmanager
@@ -116,36 +104,22 @@ class FileLock:
 def _engine(url: str, size: int) -> sa.Engine:
     if url.startswith("sqlite"):
         return sa.create_engine(url, pool_size=size, connect_args={"check_same_thread": False})
-    return sa.create_engine(
-        url, pool_size=size, pool_pre_ping=True, pool_timeout=5, connect_args={"connect_timeout": 3}
-    )
+    return sa.create_engine(url, pool_size=size, pool_timeout=5, connect_args={"connect_timeout": 3})
 
 
-def _commit(db: sa.Connection, batch: list[tuple[Unit[Any], Future[Any]]]) -> None:
-    """Each unit stands or falls alone; nobody hears of success before the commit."""
-    ended: list[tuple[Future[Any], Any, BaseException | None]] = []
-    try:
-        with db.begin():
-            db.exec_driver_sql("BEGIN IMMEDIATE")
-            for unit, done in batch:
-                if not done.set_running_or_notify_cancel():
-                    continue  # its caller has gone
-                try:
-                    with db.begin_nested():
-                        ended.append((done, unit(db), None))
-                except Exception as error:
-                    ended.append((done, None, error))
-    except Exception as error:
-        _refuse(batch, error)
+def _rests(_: Any, record: Any) -> None:
+    record.info["since"] = time.monotonic()
+
+
+def _lives(dbapi: Any, record: Any, _: Any) -> None:
+    """A connection that has rested is asked whether it still lives, and replaced if not; asking always is dear."""
+    if time.monotonic() - record.info.get("since", time.monotonic()) < REST:
         return
-    for done, answer, fault in ended:
-        done.set_exception(fault) if fault else done.set_result(answer)
-
-
-def _refuse(batch: list[tuple[Unit[Any], Future[Any]]], error: Exception) -> None:
-    for _, done in batch:
-        if not done.done() and (done.running() or done.set_running_or_notify_cancel()):
-            done.set_exception(error)
+    try:
+        dbapi.execute("SELECT 1")
+        dbapi.rollback()
+    except psycopg.Error as error:
+        raise sa.exc.DisconnectionError from error
 
 
 def _sqlite(dbapi: Any, _: Any) -> None:

@@ -72,10 +72,11 @@ class Doors:
         unit = partial(deliveries.accept, door=door.path, body=call.body, now=now, **read.kept)
         try:
             async with asyncio.timeout(KEEP_SECONDS):
-                kept = await self.services.database.write(unit)
+                kept = await self.services.database.write_at_once(unit)
         except (sa.exc.SQLAlchemyError, TimeoutError) as error:
             log.warning("a delivery could not be kept", extra={"door": door.path, "error": type(error).__name__})
             return unavailable()
+        self.services.flood.came()
         if kept.new and read.alerts:
             self.services.wake.set()
         return _answer(kept, read)

@@ -31,9 +31,11 @@ from pipemend.web.live import Live
 from pipemend.web.operations import Worker
 from pipemend.web.webhooks import Doors
 
-PROBLEM: dict[int | str, dict[str, Any]] = {
-    "default": {"model": schemas.Problem, "description": "A problem (RFC 9457), as application/problem+json"}
+_TOLD: dict[str, Any] = {
+    "description": "A problem (RFC 9457)",
+    "content": {problems.MEDIA_TYPE: {"schema": schemas.Problem.model_json_schema()}},
 }
+PROBLEM: dict[int | str, dict[str, Any]] = {"default": _TOLD, 422: _TOLD}
 
 
 class Application(FastAPI):

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
 from pipemend.flows import breakers
 from pipemend.flows.services import Services
@@ -19,7 +19,7 @@ TEXT = "text/plain; version=0.0.4; charset=utf-8"
 router = APIRouter(tags=["operations"])
 
 
-@router.get("/metrics")
+@router.get("/metrics", response_class=PlainTextResponse)
 async def metrics(services: Served, _: Viewer) -> Response:
     """The state of the installation in the text format of Prometheus."""
     families = await services.database.read(partial(families_of, services=services))

@@ -149,3 +149,18 @@ async def test_an_attempt_whose_flow_was_lost_is_taken_up_again(world: World) ->
     await world.upkeep()
 
     assert len(world.adf.rerun.calls) == 1
+
+
+async def test_what_an_unclear_call_waits_for_is_said_in_words(world: World) -> None:
+    world.adf.rerun.via = "playbook"
+    world.adf.rerun.next_answers = ["lost_before"]
+    failed = world.adf.fails("nightly-load")
+    await world.hears("nightly-load", failed)
+    await world.settle()
+    (attempt,) = await world.attempts()
+    assert attempt.awaits == (
+        "no answer within 30 s; its rerun is looked for until 2026-11-24 04:00 UTC, then people are told"
+    )
+    await world.after(3700, step=300)
+    (attempt,) = await world.attempts()
+    assert attempt.awaits is None

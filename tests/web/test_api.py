@@ -31,6 +31,7 @@ async def test_a_ticket_is_flat_with_its_badge_tab_and_decision(world: World):
         told = (await client.get(f"/api/tickets/{made.id}")).json()
         (listed,) = (await client.get("/api/tickets")).json()["tickets"]
 
+    assert told.pop("awaits") is None
     assert told == listed
     assert told["badge"] == {"text": "🤖 Auto-Healing", "tone": "healing"}
     assert (told["tab"], told["decision"], told["status"]) == ("healing", decision, "open")

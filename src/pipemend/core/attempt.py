@@ -38,6 +38,7 @@ MOVES: Mapping[AttemptStatus, frozenset[AttemptStatus]] = {
 ACCEPTED = "accepted"  # the stage of an attempt whose playbook said yes and named no run
 FOUND = "found"  # the stage of an attempt whose playbook named no run that exists: its rerun was found by looking
 LOST = "lost"  # the stage of an attempt that has ended, and whose rerun may exist: nobody found it
+DIRECT_SEARCH, DEADLINE = timedelta(minutes=5), timedelta(hours=1)
 SKEW = timedelta(minutes=2)  # so much earlier than our call its rerun may seem to have begun
 LIVE = (A.STARTING, A.UNKNOWN, A.IN_PROGRESS)
 
@@ -93,6 +94,31 @@ class Attempt:
         """The run to repeat: the latest failed one of the group."""
         return RunRef(self.platform, self.resource, self.reference_run_id)
 
+    @property
+    def searched_until(self) -> datetime:
+        """So long an unclear call is looked for: a direct one 5 minutes, a playbook until its deadline, for its
+        workflow may still start something."""
+        until = self.deadline or self.started_at + DEADLINE
+        return until if self.via == "playbook" else min(until, self.started_at + DIRECT_SEARCH)
+
+    @property
+    def awaits(self) -> str | None:
+        """What a call that was made waits for, until when, and what follows then; None when it waits for nothing."""
+        match self.status:
+            case AttemptStatus.STARTING:
+                return "what it needs is being prepared" if self.prepares else "the call is being made"
+            case AttemptStatus.UNKNOWN:
+                said = "the playbook accepted and named no run" if self.stage == ACCEPTED else self.failure_reason
+                then = "people are told" if self.via == "playbook" else "the attempt has failed: no run was started"
+                about = said or "nobody knows yet what the call has started"
+                return f"{about}; its rerun is looked for until {_clock(self.searched_until)}, then {then}"
+            case AttemptStatus.IN_PROGRESS if self.between_stages:
+                return f"its next stage ({self.stage}) is awaited"
+            case AttemptStatus.IN_PROGRESS:
+                until = f" until {_clock(self.deadline)}, then people are told" if self.deadline else ""
+                return f"the end of the rerun {self.remediation_run_id} is awaited{until}"
+        return None
+
     def may_have_started(self, run: Run | None) -> bool:
         """Whether a run that nobody has claimed may be the rerun of this attempt, which is not known; None: any run.
 
@@ -109,6 +135,10 @@ class Attempt:
             return False
         meanwhile = self.completed_at is None or run.started_at <= self.completed_at
         return run.manual and meanwhile if self.stage == FOUND else run.manual or meanwhile
+
+
+def _clock(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC"
 
 
 RERUN = "rerun"

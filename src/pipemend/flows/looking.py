@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Sequence
-from datetime import timedelta
 
 import sqlalchemy as sa
 
@@ -11,7 +10,7 @@ from pipemend.core.attempt import Attempt, AttemptStatus
 from pipemend.core.errors import OutsideError
 from pipemend.core.run import Rerun, Run, RunRef
 from pipemend.flows.feed import rerun_ended
-from pipemend.flows.remediation import DEADLINE, DIRECT_SEARCH, UNSEEN, adopt, given_up, shown, stray, timed_out
+from pipemend.flows.remediation import UNSEEN, adopt, given_up, shown, stray, timed_out
 from pipemend.flows.services import Services
 from pipemend.store import attempts, tickets
 
@@ -61,7 +60,7 @@ def _found(db: sa.Connection, s: Services, was: Attempt, found: Sequence[Rerun] 
     elif len(ours) > 1:
         names = ", ".join(rerun.run_id for rerun in ours[:5])
         given_up(db, s, attempt, f"several runs may be the rerun ({names}): none was adopted", now, final=True)
-    elif now - attempt.started_at > _search_time(attempt):
+    elif now > attempt.searched_until:
         _give_up(db, s, attempt)
     else:
         attempts.touch(db, attempt, due_at=now + s.policy.watch_interval, owner=None)
@@ -85,12 +84,6 @@ def _not_searched(db: sa.Connection, s: Services, attempt: Attempt, why: str) ->
         given_up(db, s, attempt, reason, now, final=True)
     else:
         attempts.touch(db, attempt, due_at=now + s.policy.watch_interval, owner=None)
-
-
-def _search_time(attempt: Attempt) -> timedelta:
-    """A direct call is looked for 5 minutes, a playbook until the deadline: its workflow may still start something."""
-    until_deadline = (attempt.deadline - attempt.started_at) if attempt.deadline else DEADLINE
-    return until_deadline if attempt.via == "playbook" else min(DIRECT_SEARCH, until_deadline)
 
 
 def _give_up(db: sa.Connection, s: Services, attempt: Attempt) -> None:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from pipemend.core.attempt import (
     ACCEPTED,
+    DEADLINE,
     FOUND,
     LOST,
     Attempt,
@@ -45,8 +46,6 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 LOOK_SECONDS, CALL_SECONDS = 10, 120
 FRESH = timedelta(seconds=10)  # so old may be what the platform said when a rerun starts
-DIRECT_SEARCH = timedelta(minutes=5)
-DEADLINE = timedelta(hours=1)
 STUMBLES = 3
 AGAIN = 30.0  # seconds until a stage that was disturbed is gone through again
 FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)

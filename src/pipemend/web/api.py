@@ -47,9 +47,10 @@ async def list_tickets(
 
 
 @router.get("/tickets/{ticket_id}")
-async def one_ticket(services: Served, _: Viewer, ticket_id: asked.TicketId) -> schemas.TicketOut:
+async def one_ticket(services: Served, _: Viewer, ticket_id: asked.TicketId) -> schemas.TicketWhole:
     """The whole ticket."""
-    return shapes.ticket(await services.database.read(partial(tickets.get, ticket_id=ticket_id)))
+    found = await services.database.read(partial(tickets.get, ticket_id=ticket_id))
+    return shapes.whole(found, await services.database.read(partial(attempts.of_ticket, ticket_id=ticket_id)))
 
 
 @router.get("/tickets/{ticket_id}/remediation-history")

@@ -92,6 +92,12 @@ class TicketOut(Answer):
     tab: str
 
 
+class TicketWhole(TicketOut):
+    """One ticket. `awaits` says what its repair waits for now, until when, and what follows then."""
+
+    awaits: str | None
+
+
 class Page(Answer):
     total: int
     page: int
@@ -136,6 +142,7 @@ class AttemptOut(Answer):
     revision: int
     stumbles: int
     owner: str | None
+    awaits: str | None
     held: str | None
 
 

@@ -29,7 +29,13 @@ def listed(value: Ticket) -> schemas.TicketOut:
 
 
 def attempt(value: Attempt) -> schemas.AttemptOut:
-    return schemas.AttemptOut.model_validate(asdict(value))
+    return schemas.AttemptOut.model_validate({**asdict(value), "awaits": value.awaits})
+
+
+def whole(value: Ticket, tried: Sequence[Attempt]) -> schemas.TicketWhole:
+    """The ticket with what its repair waits for."""
+    awaits = next((attempt.awaits for attempt in tried if attempt.awaits), None)
+    return schemas.TicketWhole.model_validate({**ticket(value).model_dump(), "awaits": awaits})
 
 
 def label(row: Any, playbooks: Playbooks) -> schemas.Label:

@@ -120,3 +120,17 @@ VALUES = st.recursive(
 @given(st.dictionaries(NAMES, VALUES))
 def test_any_object_is_a_run_or_none(raw: dict[str, Any]):
     run_of(raw, RESOURCE)
+
+
+def test_a_window_that_is_run_again_through_its_trigger_is_the_same_work():
+    def window(trigger_run: str, **parameters: str) -> str | None:
+        by = {"invokedByType": "TumblingWindowTrigger", "name": "hourly", "id": trigger_run}
+        run = run_of({"runId": "r", "pipelineName": "p", "invokedBy": by, "parameters": parameters}, RESOURCE)
+        assert run is not None
+        return run.window
+
+    first = window("t1", windowStartTime="2026-11-24T03:00:00Z")
+    assert window("t2", windowStartTime="2026-11-24T03:00:00Z") == first
+    assert window("t3", windowStartTime="2026-11-24T04:00:00Z") != first
+    assert window("t1", window_start="2026-11-24T03:00:00+00:00") == first
+    assert window("t1", windowStart="yesterday") == window("t1") == "hourly/t1"

@@ -28,7 +28,7 @@ def run_of(raw: Mapping[str, Any], resource: Resource) -> Run | None:
         started_at=moment(raw.get("runStart")),
         ended_at=moment(raw.get("runEnd")),
         manual="manual" in _kinds(started_by),
-        window=_window(started_by),
+        window=_window(started_by, raw.get("parameters")),
         debug="sandbox" in _kinds(started_by) or bool(raw.get("debugRunId")),
         message=cut(scrub(text(raw.get("message")))),
         link=link(resource, run_id),
@@ -61,11 +61,23 @@ def _kinds(started_by: Mapping[str, Any]) -> set[str]:
     return {kind.lower()}
 
 
-def _window(started_by: Mapping[str, Any]) -> str | None:
-    """Names one firing of a trigger: its name and the id of the trigger run."""
+def _window(started_by: Mapping[str, Any], parameters: object) -> str | None:
+    """Names one firing of a trigger: its name and the id of the trigger run.
+
+    A window that is run again through its trigger has a new trigger run. Where a parameter says when it starts, that
+    names it: its name is the pipeline's own choice, so one that contains `windowStart` is taken.
+    """
     kind, name = text(started_by.get("invokedByType")), text(started_by.get("name"))
+    if kind.lower() == "tumblingwindowtrigger" and (start := _window_start(parameters)):
+        return f"{name}/{start}"
     if kind and not kind.lower().endswith("trigger"):
         return None
     if not kind and (name.lower() in ("", "manual", "sandbox") or started_by.get("pipelineRunId")):
         return None
     return f"{name}/{text(started_by.get('id'))}"
+
+
+def _window_start(parameters: object) -> str | None:
+    given = parameters if isinstance(parameters, dict) else {}
+    starts = (moment(value) for name, value in given.items() if "windowstart" in str(name).lower().replace("_", ""))
+    return next((start.isoformat() for start in starts if start), None)

@@ -16,7 +16,7 @@ from pipemend.platforms.databricks.failures import cluster_of, failed_tasks, lib
 from pipemend.platforms.databricks.remedies import RetryJob
 from pipemend.platforms.databricks.runs import at, repair_of, text
 
-POLL, BUSY = 15.0, 60.0  # seconds until a cluster is looked at again, and until others may have left it
+POLL, BUSY = 5.0, 60.0  # seconds until a cluster is looked at again, and until others may have left it
 RISING, DOWN = ("PENDING", "RESTARTING", "RESIZING"), ("TERMINATED", "ERROR")
 LOOK, RESTART, READY = "look", "restart", "ready"
 UNINSTALL, INSTALL, INSTALLED = "uninstall", "install", "installed"

@@ -1,0 +1,49 @@
+"""Databricks jobs, with real processes, kill -9, and the twin's workspace at the other end."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from tests.scenarios.installation import Installation
+
+WORKSPACE = "/twin/databricks/dbx-twin"
+
+
+def job(installed: Installation, name: str, *outcomes: str, **plan: Any) -> str:
+    """A job that runs now and comes to these ends; the run's id."""
+    body = {"outcomes": list(outcomes), "duration": 0.3, **plan}
+    installed.twin.put(f"{WORKSPACE}/jobs/{name}", json=body).raise_for_status()
+    answer = installed.twin.post(f"{WORKSPACE}/jobs/{name}/trigger", json={"by": "schedule"})
+    return str(answer.raise_for_status().json()["run_id"])
+
+
+def acts(installed: Installation) -> Sequence[str]:
+    """What was started or changed in the workspace, in order."""
+    return [str(act["act"]) for act in installed.twin.get(f"{WORKSPACE}/acts").json()["acts"]]
+
+
+def test_a_failed_job_is_repaired_once_though_we_die_meanwhile(installed: Installation) -> None:
+    installed.starts()
+    run_id = job(installed, "orders", "GatewayTimeout", "Succeeded", duration=3)
+    installed.until_ticket("orders", "the repair runs", remediation_status="in_progress", remediation_attempts=1)
+
+    installed.dies()
+    installed.starts()
+
+    ticket = installed.until_ticket("orders", "it is healed", status="acknowledged", ack_user="AI_AUTO_HEAL")
+    assert ticket["id"].startswith("DBX-")
+    assert ticket["remediation_run_id"].startswith(f"{run_id}:repair:")
+
+
+def test_a_cluster_is_restarted_once_though_we_die_meanwhile(installed: Installation) -> None:
+    (installed.folder / "playbooks.toml").write_text('[GatewayTimeout.databricks]\naction = "restart_cluster"\n')
+    installed.twin.put(f"{WORKSPACE}/clusters/shared", json={"start_seconds": 2}).raise_for_status()
+    installed.starts()
+    job(installed, "stock", "GatewayTimeout", "Succeeded", cluster="shared")
+    installed.until(lambda: any("restart" in act.lower() for act in acts(installed)), "the cluster is restarted")
+
+    installed.dies()
+    installed.starts()
+
+    installed.until_ticket("stock", "it is healed", status="acknowledged", ack_user="AI_AUTO_HEAL")
+    done = [act.lower() for act in acts(installed)]
+    assert [sum(word in act for act in done) for word in ("restart", "repair")] == [1, 1], done

@@ -15,11 +15,13 @@ from pydantic import SecretStr
 
 from pipemend.clients.http import Http
 from pipemend.clients.logic_app import LogicApp
+from pipemend.clients.upstream import CheckUpstream
 from pipemend.core import callback
 from pipemend.core.attempt import Attempt
 from pipemend.core.breaker import BreakerPolicy
 from pipemend.core.clock import Clock, WallClock
 from pipemend.core.errors import SettingsError
+from pipemend.core.playbook import Playbooks
 from pipemend.core.ports import Analyzer, Notifier, Platform, Remedy
 from pipemend.core.rca import Severity
 from pipemend.core.scrub import redact_emails
@@ -40,6 +42,7 @@ log = logging.getLogger(__name__)
 PLATFORMS = ("pipemend.platforms.data_factory", "pipemend.platforms.databricks")
 NOTIFIERS = ("pipemend.notifiers.slack", "pipemend.notifiers.jira")
 RULES, MODEL = "pipemend.analyzers.rules", "pipemend.analyzers.model"
+RERUNS = ("retry_pipeline", "retry_job")
 HEARTBEAT_SECONDS = 10.0
 Build = Callable[..., Any]
 Playbook = Callable[[SecretStr, Remedy], Remedy]
@@ -67,11 +70,14 @@ def builders(group: str, built_in: tuple[str, ...]) -> list[Build]:
     return ours + [cast(Build, point.load()) for point in entry_points(group=f"pipemend.{group}")]
 
 
-def platforms(settings: Settings, clock: Clock, playbook: Playbook) -> Mapping[str, Platform]:
+def platforms(settings: Settings, clock: Clock, playbook: Playbook, books: Playbooks) -> Mapping[str, Platform]:
     """The platforms, by name. Each action whose Logic App has an address runs through it; the direct remedy looks."""
     built = [build(settings, clock) for build in builders("platforms", PLATFORMS)]
     connected = {platform.name: platform for platform in built if platform is not None}
     for platform in connected.values():
+        if rerun := next((platform.remedies[name] for name in RERUNS if name in platform.remedies), None):
+            waits = CheckUpstream(connected, lambda where, what: books.rule_for(where, what).upstream, rerun)
+            platform.remedies = {**platform.remedies, "check_upstream": waits}
         urls = {action: settings.playbook(action) for action in platform.remedies}
         apps = {action: playbook(url, platform.remedies[action]) for action, url in urls.items() if url is not None}
         platform.remedies = {**platform.remedies, **apps}
@@ -139,15 +145,16 @@ def build_services(
 ) -> Services:
     """Everything the flows work with; `secret` proves callbacks. Raises SettingsError."""
     redact_emails(settings.redact_emails)
+    books = load(settings.playbooks_file, settings.auto_remediation_max_retries)
     return Services(
         database=database,
         engine=engine,
         clock=clock,
-        platforms=platforms(settings, clock, playbooks(settings, clock, http, secret)),
+        platforms=platforms(settings, clock, playbooks(settings, clock, http, secret), books),
         notifiers=notifiers(settings),
         analyzer=cast(Analyzer, import_module(RULES).build(settings)),
         explainer=cast("Analyzer | None", import_module(MODEL).build(settings)),
-        playbooks=load(settings.playbooks_file, settings.auto_remediation_max_retries),
+        playbooks=books,
         policy=policy(settings),
         callback_secret=secret,
         heartbeat=heartbeat(settings, http),

@@ -89,6 +89,10 @@ class FakeFactory:
         self._answer()
         return [r for r in self.runs.values() if r.group_id == run.group_id and r.ref != run.ref]
 
+    async def latest(self, resource: Resource, pipeline: str) -> Run | None:
+        self._answer()
+        return next((run for run in reversed(self.runs.values()) if run.pipeline == pipeline), None)
+
     async def failure(self, run: Run) -> Failure:
         self._answer()
         code = self.errors.get(run.ref.run_id, "")

@@ -208,3 +208,13 @@ async def test_times_are_told_in_utc(stage: Stage, adf: DataFactory):
 
     assert isinstance(run.ended_at, datetime)
     assert run.ended_at.utcoffset() == timedelta(0)
+
+
+async def test_the_latest_run_of_a_pipeline_is_found_by_its_name(stage: Stage, adf: DataFactory):
+    await failed_run(stage, adf, "extract")
+    second = await stage.trigger("extract")
+    await stage.ended(second)
+    latest = await adf.latest(adf.connections[0], "extract")
+    assert latest is not None
+    assert latest.ref.run_id == second
+    assert await adf.latest(adf.connections[0], "nobody") is None

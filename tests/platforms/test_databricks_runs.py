@@ -1,6 +1,7 @@
 """A job's run in both of its shapes, its repairs, and why it failed."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -195,3 +196,16 @@ async def test_a_wrong_token_is_named_and_not_told(tiny: TinyDatabricks):
             await dbx.run(ref(1))
     assert "Invalid access token" in str(told.value)
     assert "0000" not in str(told.value)
+
+
+async def test_the_latest_run_of_a_job_is_found_by_its_name(tiny: TinyDatabricks):
+    tiny.now = int(datetime.now(UTC).timestamp() * 1000)
+    tiny.fails("extract", job_id=7)
+    tiny.now += 1000
+    run_id = tiny.fails("extract", job_id=7)
+    tiny.repaired(run_id)
+    async with connected(tiny) as dbx:
+        latest = await dbx.latest(RESOURCE, "extract")
+        assert await dbx.latest(RESOURCE, "nobody") is None
+    assert latest is not None
+    assert (latest.ref, latest.status) == (ref(f"{run_id}:repair:9001"), RunStatus.IN_PROGRESS)

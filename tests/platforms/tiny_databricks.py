@@ -111,6 +111,10 @@ class TinyDatabricks(Vendor):
         found = self.runs.get(run_id)
         return JSONResponse(found) if found else _no(400, "INVALID_PARAMETER_VALUE", f"Run {run_id} does not exist.")
 
+    def _jobs_list(self, asked: Mapping[str, Any]) -> Response:
+        ids = {run["job_id"] for run in self.runs.values() if run["run_name"] == asked["name"]}
+        return JSONResponse({"jobs": [{"job_id": job_id} for job_id in ids]} if ids else {})
+
     def _jobs_runs_list(self, asked: Mapping[str, Any]) -> Response:
         rows = [{k: v for k, v in run.items() if k != "repair_history"} for run in self.runs.values()]
         if "active_only" in asked:

@@ -74,6 +74,15 @@ class Platform(Protocol):
     async def close(self) -> None: ...
 
 
+@runtime_checkable
+class KnowsLatest(Protocol):
+    """A platform that can tell of a pipeline by its name alone; others wait for it, as their upstream."""
+
+    async def latest(self, resource: Resource, pipeline: str) -> Run | None:
+        """The run that began last, or its repair, of the last seven days. Raises OutsideError."""
+        ...
+
+
 class Analyzer(Protocol):
     """Explains failures. Raises OutsideError when a model gives no usable answer."""
 

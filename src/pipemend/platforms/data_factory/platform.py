@@ -19,6 +19,7 @@ from pipemend.platforms.data_factory.runs import run_of
 MARGIN = timedelta(minutes=10)
 UNTIMED = timedelta(hours=1)
 AHEAD = timedelta(days=1)
+WEEK = timedelta(days=7)
 MOST_CANDIDATES = 20
 Close = Callable[[], Awaitable[None]]
 
@@ -72,6 +73,12 @@ class DataFactory:
         found = [other for answer in await asyncio.gather(*questions) for other in answer]
         same = {other.ref.run_id: other for other in found if _same_work(other, run)}
         return sorted(same.values(), key=_start)
+
+    async def latest(self, resource: Resource, pipeline: str) -> Run | None:
+        """The run of a pipeline that began last."""
+        now = self._clock.now()
+        runs = await _ask(self.factories.of(resource.id), {"PipelineName": pipeline}, now - WEEK, now + AHEAD)
+        return next((run for run in reversed(runs) if not run.debug), None)
 
     async def failure(self, run: Run) -> Failure:
         faults = await Search(self.factories.of(run.ref.resource), self._clock).faults(run)

@@ -113,6 +113,12 @@ class Workspace:
             query = {**query, "page_token": token}
         return Found(tuple(rows), at, complete=False)
 
+    async def job_named(self, name: str) -> str:
+        """The id of the job with this name; empty when there is none, or more than one."""
+        page = await self._read("2.2/jobs/list", {"name": name})
+        ids = [str(job.get("job_id")) for job in _list(page, "jobs") if isinstance(job, dict) and job.get("job_id")]
+        return ids[0] if len(ids) == 1 else ""
+
     async def output(self, task_run_id: str) -> Json:
         """What a task's run left behind: error, trace, the run that it started."""
         return await self._read("2.2/jobs/runs/get-output", {"run_id": task_run_id})

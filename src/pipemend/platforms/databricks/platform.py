@@ -18,6 +18,7 @@ from pipemend.platforms.databricks.runs import MANUAL, named, repair_of, run_of,
 
 MARGIN = timedelta(minutes=10)
 UNTIMED = timedelta(hours=1)
+WEEK = timedelta(days=7)
 LONGEST_RUN = timedelta(days=1)
 
 
@@ -108,6 +109,16 @@ class Databricks:
         return sorted(
             (other for other in runs if other.manual), key=lambda other: other.started_at or self._clock.now()
         )
+
+    async def latest(self, resource: Resource, pipeline: str) -> Run | None:
+        """The run of a job that began last, or its latest repair."""
+        workspace = self.workspaces.of(resource.id)
+        job_id = await workspace.job_named(pipeline)
+        since = str(int((self._clock.now() - WEEK).timestamp() * 1000))
+        found = await workspace.runs(job_id=job_id, start_time_from=since, pages=1) if job_id else None
+        raw = await workspace.run(text(found.rows[0].get("run_id"))) if found and found.rows else None
+        chain = runs_of(raw, workspace.resource) if raw else ()
+        return chain[-1] if chain else None
 
     async def failure(self, run: Run) -> Failure:
         faults = await Search(self.workspaces.of(run.ref.resource)).faults(run)

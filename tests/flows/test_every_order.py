@@ -166,8 +166,8 @@ class Story:
 
     async def _one_rerun_runs(self) -> None:
         remedy = self.world.adf.rerun
-        if self.retried and not remedy.in_group:
-            return  # nobody can see that the rerun which was given up still runs
+        if not remedy.in_group and (self.retried or self.persons):
+            return  # nobody can see that a rerun which was given up, or taken for a person's, still runs
         starts = [call for call, answer in remedy.answered if answer not in ("lost_before", "refused")]
         pairs = zip(starts, self.reruns, strict=True)
         running = Counter(call.ticket_id for call, run in pairs if not self.world.adf.runs[run].ended)

@@ -37,9 +37,10 @@ class Running:
         self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         until(lambda: self.state() is not None, 30)
 
-    def state(self) -> dict[str, Any] | None:
+    def state(self, *, keep: bool = False) -> dict[str, Any] | None:
+        """How it stands; with `keep` the lags stay to be told again. None when nobody answers."""
         with contextlib.suppress(OSError):
-            return dict(json.loads(asyncio.run(ask(self.port, request("GET", "/state"), 20))[1]))
+            return dict(json.loads(asyncio.run(ask(self.port, request("GET", f"/state?{int(keep)}"), 20))[1]))
         return None
 
     def dies(self) -> None:

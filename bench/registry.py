@@ -2,10 +2,23 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
+from bench.burst import burst
 from bench.door import door
 from bench.figures import Figure
+from bench.flight import flight
 from bench.lists import lists
+from bench.repairs import reaction, repairs
+from bench.rest import imports, rest
 from bench.size import Size
 
 Bench = Callable[[str, Size], Iterator[Figure]]
-BENCHES: Mapping[str, Bench] = {"door": door, "lists": lists}
+BENCHES: Mapping[str, Bench] = {
+    "door": door,
+    "burst": burst,
+    "reaction": reaction,
+    "repairs": repairs,
+    "flight": flight,
+    "lists": lists,
+    "rest": rest,
+    "imports": imports,
+}

@@ -89,14 +89,14 @@ class Server:
             await self.bare.keep((await receive())["body"])
             await answer(send, 202, b"{}")
         elif path == "/state":
-            await answer(send, 200, json.dumps(await self.state()).encode())
+            await answer(send, 200, json.dumps(await self.state(scope["query_string"] == b"1")).encode())
         else:
             await self.app(scope, receive, send)
 
-    async def state(self) -> dict[str, Any]:
-        """How it stands, and what has been since the last time somebody asked."""
+    async def state(self, keep: bool) -> dict[str, Any]:
+        """How it stands, and how late the loop was since the lags were last not kept."""
         used = resource.getrusage(resource.RUSAGE_SELF)
-        lag, self.lag = self.lag, []
+        lag, self.lag = self.lag, self.lag if keep else []
         counted = await self.database.read(counts)
         return counted | {
             "cpu": used.ru_utime + used.ru_stime,

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 T = TypeVar("T")
 Unit = Callable[[sa.Connection], T]
 TOGETHER = 64  # units in one commit
-SECONDS = 0.01  # so long a commit takes up units that are not urgent: whoever stands at a door waits for its end
+SECONDS = 0.01  # so long a commit takes up others once it holds an urgent unit: somebody waits at a door for its end
 
 
 class Waiting(NamedTuple):
@@ -78,12 +78,12 @@ class Writer(threading.Thread):
 
     def _some(self) -> Iterator[Waiting]:
         """Units of one commit: urgent ones, also those that come meanwhile, at least one other, more while time is."""
-        until = time.monotonic() + SECONDS
-        others = 0
+        others, until = 0, float("inf")
         for left in range(TOGETHER, 0, -1):
             self._sort_all()
             starved = self.others and not others and left == 1
             if self.urgent and not starved:
+                until = min(until, time.monotonic() + SECONDS)
                 yield self.urgent.popleft()
             elif self.others and (not others or time.monotonic() < until):
                 others += 1

@@ -53,13 +53,16 @@ def own(tmp_path: Path):
 
 @pytest.mark.parametrize(("error_type", "action", "attempts", "waits"), PLAN)
 def test_the_plans_table_is_built_in(error_type, action, attempts, waits):
-    book = found(error_type)
+    book = found(error_type, "databricks" if action == "retry_job" else "data_factory")
 
     assert (book.action, book.max_retries) == (action, attempts)
     assert [book.wait_before(number) for number in range(1, attempts + 1)] == waits
 
 
-@pytest.mark.parametrize("error_type", ["GatewayTimeout", "HttpConnectionFailed", "ThrottlingError", "ServerBusy"])
+@pytest.mark.parametrize(
+    "error_type",
+    ["GatewayTimeout", "HttpConnectionFailed", "ThrottlingError", "ServerBusy", "DatabricksJobExecutionError"],
+)
 def test_databricks_repeats_the_job_where_data_factory_repeats_the_pipeline(error_type):
     factory, databricks = found(error_type), found(error_type, "databricks")
 

@@ -29,6 +29,7 @@ class FakeFactory:
         self.clock = clock
         self.runs: dict[str, Run] = {}
         self.errors: dict[str, str] = {}
+        self.pages: dict[str, tuple[str, ...]] = {}  # of runs elsewhere that a run has started
         self.changed: dict[str, datetime] = {}
         self.hidden: set[str] = set()
         self.down: Exception | None = None
@@ -97,7 +98,8 @@ class FakeFactory:
         self._answer()
         code = self.errors.get(run.ref.run_id, "")
         fault = Fault("Copy data1", "Copy", code, GATEWAY if code == "GatewayTimeout" else f"it broke: {code}", "")
-        return Failure(platform=self.name, pipeline=run.pipeline, run_id=run.ref.run_id, faults=(fault,))
+        pages = self.pages.get(run.ref.run_id, ())
+        return Failure(platform=self.name, pipeline=run.pipeline, run_id=run.ref.run_id, faults=(fault,), pages=pages)
 
     def read(self, signal: Signal) -> Alert | None:
         return None

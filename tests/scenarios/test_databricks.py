@@ -47,3 +47,14 @@ def test_a_cluster_is_restarted_once_though_we_die_meanwhile(installed: Installa
     installed.until_ticket("stock", "it is healed", status="acknowledged", ack_user="AI_AUTO_HEAL")
     done = [act.lower() for act in acts(installed)]
     assert [sum(word in act for act in done) for word in ("restart", "repair")] == [1, 1], done
+
+
+def test_a_pipeline_and_the_job_that_it_runs_have_one_ticket(installed: Installation) -> None:
+    installed.starts()
+    plan = {"outcomes": ["GatewayTimeout", "Succeeded"], "duration": 0.3}
+    installed.twin.put(f"{WORKSPACE}/jobs/load", json=plan).raise_for_status()
+    installed.breaks("daily", outcomes=["Succeeded"], jobs=["dbx-twin/load"], job_activity="DatabricksJob")
+
+    installed.until_ticket("daily", "it is healed", status="acknowledged", remediation_status="succeeded")
+    assert [ticket["pipeline"] for ticket in installed.get("/api/tickets")["tickets"]] == ["daily"]
+    assert not any("repair" in act.lower() for act in acts(installed))

@@ -83,6 +83,15 @@ class KnowsLatest(Protocol):
         ...
 
 
+@runtime_checkable
+class KnowsPages(Protocol):
+    """A platform whose runs others start; they tell of them by their pages."""
+
+    def run_at(self, page: str) -> RunRef | None:
+        """The run that is shown at this address, where it is one of ours."""
+        ...
+
+
 class Analyzer(Protocol):
     """Explains failures. Raises OutsideError when a model gives no usable answer."""
 

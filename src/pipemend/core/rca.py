@@ -37,7 +37,10 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """All that is known about why a run failed: `faults` from the platform, innermost first, else the run's message."""
+    """All that is known about why a run failed: `faults` from the platform, innermost first, else the run's message.
+
+    `pages` are those of runs on another platform that failed in it.
+    """
 
     platform: str
     pipeline: str
@@ -45,6 +48,7 @@ class Failure:
     faults: tuple[Fault, ...] = ()
     message: str = ""
     ended_at: datetime | None = None
+    pages: tuple[str, ...] = ()
 
     @property
     def fault(self) -> Fault:

@@ -13,11 +13,11 @@ import sqlalchemy as sa
 from pipemend.core.alert import Alert
 from pipemend.core.attempt import Attempt
 from pipemend.core.errors import OutsideError
-from pipemend.core.ports import Platform
+from pipemend.core.ports import KnowsPages, Platform
 from pipemend.core.rca import Failure, Fault
 from pipemend.core.run import Resource, Run, RunRef, RunStatus
 from pipemend.core.ticket import Ticket
-from pipemend.flows import again, persons
+from pipemend.flows import again, elsewhere, persons
 from pipemend.flows.services import Services
 from pipemend.flows.tickets import Opening, diagnosed, open_ticket
 from pipemend.store import alerts, attempts, tickets
@@ -146,7 +146,11 @@ async def _settle_found(s: Services, kept: Kept, found: Found, resource: Resourc
     if word := _opens_nothing(root, run, kept.feed_child):
         await s.database.write(lambda db: alerts.ignored(db, kept, word))
         return
-    failure = _with_alert(found.failure, kept.alert, root)
+    if _may_be_claimed(s, kept, root):
+        why = "started by hand or by a program: a pipeline of another platform may wait for it"
+        await _ask_again(s, kept, why, longest=timedelta(seconds=10))
+        return
+    failure = await elsewhere.explained(s, _with_alert(found.failure, kept.alert, root))
     opening = Opening(
         ref=root.ref,
         pipeline=root.pipeline,
@@ -158,6 +162,13 @@ async def _settle_found(s: Services, kept: Kept, found: Found, resource: Resourc
         children=tuple(r for r in found.chain if r.ref != root.ref),
     )
     await s.database.write(partial(_settle, s, kept, opening))
+
+
+def _may_be_claimed(s: Services, kept: Kept, root: Run) -> bool:
+    """Whether the run may be the child of a run on another platform, which will fail for it within the minute."""
+    platform = s.platforms[root.ref.platform]
+    others = any(other.connections for other in s.platforms.values() if other is not platform)
+    return root.manual and others and isinstance(platform, KnowsPages) and s.clock.now() - kept.created_at < PATIENCE
 
 
 def _opens_nothing(root: Run, run: Run, feed_child: bool) -> str | None:
@@ -177,6 +188,7 @@ def _settle(s: Services, kept: Kept, opening: Opening, db: sa.Connection) -> Non
     now = s.clock.now()
     suspect = _suspect(db, opening, now)
     if joined := _has_ticket(db, opening):
+        elsewhere.claim(db, s, joined, opening.failure.pages, now)
         alerts.joined(db, kept, joined, "the run belongs to this ticket")
     elif suspect is not None and not suspect.status.ended and now - kept.created_at < HELD:
         reason = f"may be the rerun of {suspect.ticket_id}"
@@ -187,7 +199,9 @@ def _settle(s: Services, kept: Kept, opening: Opening, db: sa.Connection) -> Non
     else:
         if suspect is not None:
             opening = replace(opening, hands_off=f"may be the rerun of {suspect.ticket_id}: no machine acts on it")
-        alerts.joined(db, kept, open_ticket(db, s, opening, now), "opened the ticket")
+        opened = open_ticket(db, s, opening, now)
+        elsewhere.claim(db, s, opened, opening.failure.pages, now)
+        alerts.joined(db, kept, opened, "opened the ticket")
 
 
 def _suspect(db: sa.Connection, opening: Opening, now: datetime) -> Attempt | None:

@@ -36,7 +36,7 @@ from pipemend.core.run import Rerun, Run, RunRef, RunStatus
 from pipemend.core.situation import Crowd, Standing
 from pipemend.core.ticket import AI_USER, RECOVERED_USER, RemediationStatus, Ticket
 from pipemend.engine import flow, step
-from pipemend.flows import endings
+from pipemend.flows import elsewhere, endings
 from pipemend.flows.decision import Grounds, decide, facts, remember, situation
 from pipemend.flows.services import Services, services
 from pipemend.store import attempts, audit, borrowed, events, tickets
@@ -496,6 +496,8 @@ async def read_failure(key: str, run_id: str) -> Mapping[str, Any]:
         if run is None:
             return {"error_type": attempt.error_type, "possible": True, "says": "", "reason": "the rerun is gone"}
         failure = await platform.failure(run)
+    failure = await elsewhere.explained(s, failure)
+    await s.database.write(lambda db: elsewhere.claim(db, s, attempt.ticket_id, failure.pages, s.clock.now()))
     diagnosis = await s.analyzer.diagnose(failure, History())
     ticket = await s.database.read(lambda db: tickets.get(db, attempt.ticket_id))
     reason = (failure.fault.message or run.message or "the rerun failed without a message")[:2000]

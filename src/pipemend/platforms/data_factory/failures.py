@@ -30,6 +30,7 @@ class Search:
     factory: Factory
     clock: Clock
     seen: set[str] = field(default_factory=set)
+    pages: list[str] = field(default_factory=list)  # of failed runs on another platform
 
     async def faults(self, run: Run, depth: int = 0) -> tuple[Fault, ...]:
         """Innermost first; what only passed a failure on comes last."""
@@ -37,6 +38,7 @@ class Search:
         failed = _by_weight(await self._failed_activities(run), run.message)
         real: list[Fault] = []
         wrappers: list[Fault] = []
+        self.pages += filter(None, map(_page, failed))
         for activity in failed:
             if _kind(activity) == "executepipeline" and depth < DEEPEST:
                 inner = await self._child_faults(run, activity, depth)
@@ -72,6 +74,12 @@ class Search:
     def _window(self, run: Run) -> tuple[datetime, datetime]:
         now = self.clock.now()
         return (run.started_at or now - timedelta(days=7)) - MARGIN, max(run.ended_at or now, now) + MARGIN
+
+
+def _page(activity: Json) -> str:
+    """Where Databricks shows the run that an activity has started."""
+    output = activity.get("output")
+    return text(output.get("runPageUrl")) if isinstance(output, dict) else ""
 
 
 def fault_of(activity: Json) -> Fault:

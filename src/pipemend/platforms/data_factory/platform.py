@@ -81,7 +81,8 @@ class DataFactory:
         return next((run for run in reversed(runs) if not run.debug), None)
 
     async def failure(self, run: Run) -> Failure:
-        faults = await Search(self.factories.of(run.ref.resource), self._clock).faults(run)
+        search = Search(self.factories.of(run.ref.resource), self._clock)
+        faults = await search.faults(run)
         return Failure(
             platform=self.name,
             pipeline=run.pipeline,
@@ -89,6 +90,7 @@ class DataFactory:
             faults=faults,
             message=run.message,
             ended_at=run.ended_at,
+            pages=tuple(dict.fromkeys(search.pages)),
         )
 
     async def cancel(self, ref: RunRef) -> None:

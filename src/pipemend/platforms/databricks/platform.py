@@ -1,7 +1,9 @@
 """Databricks as a platform."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 
 from pipemend.core.alert import Alert, Door, Signal
 from pipemend.core.clock import Clock
@@ -19,6 +21,7 @@ from pipemend.platforms.databricks.runs import MANUAL, named, repair_of, run_of,
 MARGIN = timedelta(minutes=10)
 UNTIMED = timedelta(hours=1)
 WEEK = timedelta(days=7)
+RUN_IN_PAGE = re.compile(r"/runs?/(\d+)")
 LONGEST_RUN = timedelta(days=1)
 
 
@@ -130,6 +133,13 @@ class Databricks:
             message=run.message,
             ended_at=run.ended_at,
         )
+
+    def run_at(self, page: str) -> RunRef | None:
+        """The run is the last number of the address, whichever way it is written."""
+        parts = urlsplit(page)
+        numbers = RUN_IN_PAGE.findall(f"{parts.path}#{parts.fragment}")
+        here = next((resource for resource in self.connections if resource.id == parts.netloc.lower()), None)
+        return RunRef(self.name, here.id, numbers[-1]) if here and numbers else None
 
     async def cancel(self, ref: RunRef) -> None:
         await self.workspaces.of(ref.resource).cancel(repair_of(ref.run_id)[0])

@@ -1,6 +1,6 @@
 # One word for each thing that is done here. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types imports format docs lock clean chromium
+.PHONY: help setup demo test soak check lint types imports format docs lock clean chromium
 
 export PIP_ROOT_USER_ACTION = ignore
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
@@ -31,6 +31,9 @@ demo: setup ## break a handful of pipelines and watch them being mended
 
 test: setup chromium ## run every test
 	@$(BIN)/pytest --numprocesses auto --dist loadscope --no-loadscope-reorder
+
+soak: setup ## kill -9 again and again for MINUTES=10, and look whether anything was lost or doubled
+	@$(BIN)/python -u -m tests.scenarios.soak --minutes $(or $(MINUTES),10)
 
 check: lint types imports test ## all that must hold before a change lands
 

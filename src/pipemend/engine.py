@@ -68,8 +68,9 @@ class Engine:
         if not ours.several and sys.version_info >= (3, 12) and sqlite3.sqlite_version_info < (3, 42):
             raise SettingsError("DATABASE_URL: SQLite 3.42 or newer is needed on this Python; use PostgreSQL")
         self.client = DBOSClient(system_database_url=ours.url, application_name="pipemend", lazy=True)
-        self.pulse: asyncio.Task[None] | None = None
+        self.signs: list[asyncio.Task[None]] = []
         self.leaving = False
+        self.patient_until = 0.0
 
     async def start(self, poll_seconds: float = 0.2) -> None:
         """Begins to work, flows of an earlier life first."""
@@ -90,15 +91,17 @@ class Engine:
         )
         DBOS.launch()  # inside the running loop, so that async flows share it
         await DBOS.register_queue_async(QUEUE, worker_concurrency=self.at_once, polling_interval_sec=poll_seconds)
-        self.pulse = asyncio.create_task(self._live()) if self.ours.several else None
+        if self.ours.several:
+            self.signs = [asyncio.create_task(self._live()), asyncio.create_task(_leave_when_frozen())]
 
     async def stop(self, patience: int = 6) -> None:
         """Claims nothing more and waits; what is still running then is resumed elsewhere, or at the next start."""
         self.leaving = True
         await asyncio.to_thread(DBOS.destroy, workflow_completion_timeout_sec=patience)
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())  # the engine took the loop's and shut it
-        if self.pulse:
-            self.pulse.cancel()
+        for sign in self.signs:
+            sign.cancel()
+        if self.signs:
             with contextlib.suppress(sa.exc.SQLAlchemyError):  # a database that is away sees us fall silent
                 await self.ours.write(lambda db: db.execute(workers.delete().where(workers.c.id == self.id)))
         self.close()
@@ -130,21 +133,21 @@ class Engine:
             await DBOS.delete_workflows_async([status.workflow_id for status in old])
         return len(old)
 
+    def trusts_silence(self) -> bool:
+        """Whether a worker without a heartbeat is dead. After a database that was away the others beat first."""
+        return time.monotonic() > self.patient_until and not self.leaving
+
     async def _live(self) -> None:
-        patient_until = 0.0
         while True:
-            asleep = time.monotonic()
             await asyncio.sleep(BEAT)
-            if time.monotonic() - asleep > SILENCE:
-                log.critical("frozen for longer than the lease: others run our flows, leaving")
-                os._exit(70)  # stops step bodies that others repeat; the supervisor starts a fresh worker
             try:
-                await self.ours.write(self._beat)
-                if time.monotonic() > patient_until and not self.leaving:
+                async with asyncio.timeout(SILENCE / 2):
+                    await self.ours.write(self._beat)
+                if self.trusts_silence():
                     await self._adopt()
-            except Exception:
-                log.exception("heartbeat missed, trying again")
-                patient_until = time.monotonic() + SILENCE  # the database was away: let the others beat first
+            except Exception as error:
+                log.warning("heartbeat missed, trying again", extra={"error": type(error).__name__})
+                self.patient_until = time.monotonic() + SILENCE
 
     def _beat(self, db: sa.Connection) -> None:
         if not db.execute(workers.update().where(workers.c.id == self.id).values(beat_at=NOW)).rowcount:
@@ -158,3 +161,13 @@ class Engine:
         if gone := sorted({f.executor_id for f in running if f.executor_id} - alive):
             log.warning("taking over from %s", gone)
             await asyncio.to_thread(DBOS._recover_pending_workflows, gone)  # guarded by executor id: all may call it
+
+
+async def _leave_when_frozen() -> None:
+    """Ends a process that slept while others took its flows: step bodies that they repeat must not go on here."""
+    while True:
+        asleep = time.monotonic()
+        await asyncio.sleep(BEAT)
+        if time.monotonic() - asleep > SILENCE:
+            log.critical("frozen for longer than the lease: others run our flows, leaving")
+            os._exit(70)  # the supervisor starts a fresh worker

@@ -1,5 +1,6 @@
 """A running twin in a process of its own, and an installation on each database."""
 
+import contextlib
 import socket
 import subprocess
 import sys
@@ -22,8 +23,15 @@ def free_port() -> int:
 
 @pytest.fixture
 def twin(tmp_path: Path) -> Iterator[str]:
+    with running_twin(tmp_path) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def running_twin(folder: Path) -> Iterator[str]:
+    """The address of a twin in a process of its own."""
     port = free_port()
-    with (tmp_path / "twin.log").open("wb") as log:
+    with (folder / "twin.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "pipemend", "twin", "--port", str(port)],
             stdin=subprocess.DEVNULL,

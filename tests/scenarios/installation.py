@@ -29,7 +29,7 @@ class Running:
         self.log = log
         with log.open("ab") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", *words],
+                [sys.executable, *words],
                 env=dict(environment),
                 cwd=log.parent,
                 stdin=subprocess.DEVNULL,
@@ -93,7 +93,9 @@ class Installation:
     def starts(self, *words: str) -> None:
         """The server, until it is ready."""
         log = self.folder / "serve.log"
-        self.running.append(Running(["pipemend", "serve", "--port", str(self.port), *words], self.environment, log))
+        self.running.append(
+            Running(["-m", "pipemend", "serve", "--port", str(self.port), *words], self.environment, log)
+        )
         self.until(self.ready, "the server is ready")
 
     def works(self, name: str, *words: str) -> Running:
@@ -103,7 +105,7 @@ class Installation:
         return worker
 
     def begins_to_work(self, name: str, *words: str) -> Running:
-        worker = Running(["pipemend", "worker", *words], self.environment, self.folder / f"{name}.log")
+        worker = Running(["-m", "pipemend", "worker", *words], self.environment, self.folder / f"{name}.log")
         self.running.insert(0, worker)
         return worker
 

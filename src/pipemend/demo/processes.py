@@ -1,6 +1,7 @@
 """The demo's two processes, twin and server: each with an environment of its own, ended by its id."""
 
 import contextlib
+import ctypes
 import os
 import secrets
 import signal
@@ -17,6 +18,7 @@ import httpx
 from pipemend.core.errors import PipemendError
 from pipemend.demo.scenarios import FACTORY, PLAYBOOKS, SCENARIOS
 
+PR_SET_PDEATHSIG = 1  # of Linux' <sys/prctl.h>
 PATIENCE = 30.0  # seconds for a process to listen
 
 
@@ -100,11 +102,17 @@ def _process(verb: str, arguments: list[str], environment: Mapping[str, str], da
             stdout=log,
             stderr=log,
             start_new_session=True,  # Ctrl-C is ours to hear
+            preexec_fn=_ends_with_us if sys.platform == "linux" else None,
         )
     try:
         yield
     finally:
         _end(process)
+
+
+def _ends_with_us() -> None:
+    """In the child: whoever kills the demo for good ends its processes too."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

@@ -22,6 +22,7 @@ from pipemend.flows.services import Services
 from pipemend.flows.tickets import Opening, diagnosed, open_ticket
 from pipemend.store import alerts, attempts, tickets
 from pipemend.store.alerts import Kept
+from pipemend.store.database import transient
 
 log = logging.getLogger(__name__)
 AT_ONCE, LEASE = 64, timedelta(seconds=60)
@@ -55,7 +56,8 @@ async def take_due(s: Services) -> int:
     for one, error in zip(kept, ended, strict=True):
         if isinstance(error, BaseException):
             log.error("an alert stumbled", exc_info=error, extra={"alert_id": one.id})
-            await s.database.write(partial(_stumbled, s, one, error))
+            if not transient(error):  # else it is due again when the lease ends
+                await s.database.write(partial(_stumbled, s, one, error))
     if kept:
         s.wake.set()
     return len(kept)

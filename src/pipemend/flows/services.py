@@ -33,6 +33,10 @@ class Begins(Protocol):
         """Starts a flow when `db` commits. The same key again is the same flow."""
         ...
 
+    def trusts_silence(self) -> bool:
+        """Whether what a silent worker held may be taken over now."""
+        ...
+
     async def living(self, keys: Sequence[str]) -> set[str]:
         """Which of these flows are waiting or running."""
         ...

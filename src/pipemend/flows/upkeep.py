@@ -31,7 +31,7 @@ async def look_after(s: Services) -> None:
 
 async def take_over(s: Services) -> None:
     """What a worker that has fallen silent held is due at once. A file has one worker: nothing to take over."""
-    if s.database.several:
+    if s.database.several and s.engine.trusts_silence():
         now = s.clock.now()
         if count := await s.database.write(lambda db: leases.release_silent(db, now)):
             log.warning("took over from a silent worker", extra={"rows": count})

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from pipemend.flows import announcements, bell, due, feed, heartbeat, intake, reconsider, storms, upkeep
 from pipemend.flows.services import Services
 from pipemend.store import switches
+from pipemend.store.database import transient
 
 log = logging.getLogger(__name__)
 Work = Callable[[Services], Awaitable[object]]
@@ -73,8 +74,11 @@ class Worker:
             try:
                 await work(self.s)
                 self.seen[name] = time.monotonic()
-            except Exception:
-                log.exception("a loop stumbled", extra={"loop": name})
+            except Exception as error:
+                if transient(error):
+                    log.warning("the database did not answer", extra={"loop": name, "error": type(error).__name__})
+                else:
+                    log.exception("a loop stumbled", extra={"loop": name})
                 await asyncio.sleep(min(every, 5.0))
             if name in UNHURRIED:
                 await asyncio.sleep(every)

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import fcntl
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,9 +17,16 @@ from pipemend.core.errors import SettingsError
 from pipemend.store.writer import Unit, Writer
 
 T = TypeVar("T")
-
-
 REST = 1.0  # seconds after which a connection is asked whether it still lives
+# A server that is gone without a word is noticed within 20 s; else a connection would wait for it a quarter of an hour.
+NOTICED = {
+    "connect_timeout": 3,
+    "tcp_user_timeout": 15_000,
+    "keepalives_idle": 5,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+}
+FRESH = 5.0  # seconds for which a write that failed says something about the next
 
 
 class Database:
@@ -31,7 +38,9 @@ class Database:
         self.engine = _engine(url, writers + readers)
         self.threads = ThreadPoolExecutor(writers + readers, thread_name_prefix="database")
         self.each_alone = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self.failed_at: float | None = None  # the last write, if the database did not take it
         if self.several:
+            sa.event.listen(self.engine, "connect", _postgresql)
             sa.event.listen(self.engine, "checkin", _rests)
             sa.event.listen(self.engine, "checkout", _lives)
         else:
@@ -42,12 +51,26 @@ class Database:
     async def write(self, unit: Unit[T]) -> T:
         """Runs the unit in a transaction of its own and returns when it is on disk; an error undoes the unit alone."""
         if self.several:
-            return await asyncio.get_running_loop().run_in_executor(self.threads, self._write_alone, unit)
-        return await self.writer.write(unit, urgent=False)
+            loop = asyncio.get_running_loop()
+            return await self._noted(loop.run_in_executor(self.threads, self._write_alone, unit))
+        return await self._noted(self.writer.write(unit, urgent=False))
 
     async def write_at_once(self, unit: Unit[T]) -> T:
         """The same, ahead of others, for a unit of a single statement, which on PostgreSQL needs nothing around it."""
-        return await (self.read(unit) if self.several else self.writer.write(unit, urgent=True))
+        return await self._noted(self.read(unit) if self.several else self.writer.write(unit, urgent=True))
+
+    async def _noted(self, writing: Awaitable[T]) -> T:
+        try:
+            answer = await writing
+        except sa.exc.SQLAlchemyError as error:
+            self.failed_at = time.monotonic() if transient(error) else None
+            raise
+        self.failed_at = None
+        return answer
+
+    def takes_writes(self) -> bool:
+        """False while the last write failed, a moment ago: locked by another process, or the disk is full."""
+        return self.failed_at is None or time.monotonic() - self.failed_at > FRESH
 
     async def read(self, ask: Unit[T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self.threads, self._read, ask)
@@ -104,7 +127,7 @@ class FileLock:
 def _engine(url: str, size: int) -> sa.Engine:
     if url.startswith("sqlite"):
         return sa.create_engine(url, pool_size=size, connect_args={"check_same_thread": False})
-    return sa.create_engine(url, pool_size=size, pool_timeout=5, connect_args={"connect_timeout": 3})
+    return sa.create_engine(url, pool_size=size, pool_timeout=5, connect_args=NOTICED)
 
 
 def _rests(_: Any, record: Any) -> None:
@@ -128,6 +151,17 @@ def _sqlite(dbapi: Any, _: Any) -> None:
         dbapi.execute(f"PRAGMA {pragma}")
 
 
+def _postgresql(dbapi: Any, _: Any) -> None:
+    """A worker that freezes within a transaction must not hold its rows for ever."""
+    dbapi.execute("SET idle_in_transaction_session_timeout = '10s'")
+    dbapi.commit()
+
+
 def transient(error: BaseException) -> bool:
-    """Whether our own database may answer when asked again: a lost connection, a locked file."""
+    """Whether our own database may answer when asked again: a lost connection, a locked file, a full disk.
+
+    PostgreSQL's class 54 is no such case: what is too large for it now is too large for ever.
+    """
+    if isinstance(error, sa.exc.DBAPIError) and str(getattr(error.orig, "sqlstate", "")).startswith("54"):
+        return False
     return isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError | sa.exc.TimeoutError)

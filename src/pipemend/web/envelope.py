@@ -1,13 +1,15 @@
 """Around every request: limits, security headers, one line in the log. Queries and secrets never reach that line."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pipemend.web.problems import MISTAKE, Refusal, problem
+from pipemend.web.problems import MISTAKE, Refusal, problem, unavailable
 
+PATIENCE = 10.0  # seconds from the end of a request to the beginning of its answer; only a stuck database takes longer
 BODY_LIMIT = 64 * 1024  # forms and commands; the doors for alerts have their own
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -46,17 +48,31 @@ class Envelope:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        began, status = time.perf_counter(), 0
+        began, status, whole = time.perf_counter(), 0, False
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
+                patience.reschedule(None)
                 status = message["status"]
                 message["headers"] = _with_ours(message["headers"], scope)
             await send(message)
 
+        async def receive_in_time() -> Message:
+            nonlocal whole
+            if whole:
+                return await receive()
+            patience.reschedule(None)  # how long a body may take is said where it is read
+            message = await receive()
+            patience.reschedule(asyncio.get_running_loop().time() + PATIENCE)
+            whole = not message.get("more_body", False)
+            return message
+
         try:
-            await self._answer(scope, receive, send_with_headers)
+            async with asyncio.timeout(PATIENCE) as patience:
+                await self._answer(scope, receive_in_time, send_with_headers)
+        except TimeoutError:
+            await unavailable()(scope, receive, send_with_headers)
         except Exception:
             where = {"method": scope["method"], "path": shown(scope["path"], self.known)}
             log.exception("a request failed", extra=where)

@@ -27,6 +27,8 @@ async def readyz(request: Request, services: Served) -> Response:
         await asyncio.wait_for(services.database.read(_answers), PATIENCE)
     except (sa.exc.SQLAlchemyError, TimeoutError):
         return problem(503, "the database does not answer", headers=SOON)
+    if not services.database.takes_writes():
+        return problem(503, "the database takes no writes", headers=SOON)
     worker: Worker | None = request.app.state.worker
     if worker and (why_not := worker.healthy()):
         return problem(503, why_not, headers=SOON)

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from pipemend.core.errors import BadDelivery, MoveRefused, NotFound, OutsideError, Overtaken, Stale
+from pipemend.store.database import transient
 
 MEDIA_TYPE = "application/problem+json"
 SOON = {"Retry-After": "5"}
@@ -79,6 +80,8 @@ def install(app: FastAPI, page: Page) -> None:
         return answer(request, 422, f"{first['field']}: {first['detail']}", field=first["field"], errors=errors)
 
     async def away(request: Request, error: Exception) -> Response:
+        if isinstance(error, sa.exc.SQLAlchemyError) and not transient(error):
+            return await mistake(request, error)
         log.warning("the database did not answer", extra={"error": type(error).__name__})
         return answer(request, 503, "the database does not answer, please repeat", headers=SOON)
 

@@ -1,0 +1,118 @@
+"""Kills for as long as one likes: `make soak MINUTES=60`.
+
+Each round is a fresh installation on one of the databases, with one way of starting reruns. An undisturbed story lists
+the boundaries that there are; then each life dies at one of them, or at any moment. In the end everything must be
+mended, once, and told. The first thing that is not true ends the soak and leaves the folder.
+"""
+
+import argparse
+import contextlib
+import json
+import random
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.postgres import drop_database, fresh_database, postgres
+from tests.scenarios.conftest import free_port, running_twin
+from tests.scenarios.installation import Installation, installation
+from tests.scenarios.lives import Lives, all_is_well
+
+WAYS = ("direct", "sync", "202_with_run_id", "202_empty", "slow:1", "no_response_502")
+NEVER = (
+    "secrets.",
+    "bootstrap.",
+    "feed.begin",
+    "retention.",
+    "upkeep.",
+)  # passed at each start: nothing would ever break
+
+
+@contextlib.contextmanager
+def fresh(folder: Path, server: str | None, way: str) -> Iterator[Installation]:
+    """A twin, and an installation that starts reruns in this way."""
+    url = fresh_database(server) if server else None
+    with running_twin(folder) as twin, installation(folder, twin, free_port(), url) as made:
+        made.environment["STARTS_PER_MINUTE"] = "1000"
+        if way == "direct":
+            del made.environment["PLAYBOOK_RETRY_PIPELINE"]
+        else:
+            made.playbook(behaviour=way)
+        yield made
+    if url:
+        drop_database(url)
+
+
+def boundaries(folder: Path, server: str | None, way: str) -> Sequence[str]:
+    """What an undisturbed story passes, in order."""
+    with fresh(folder, server, way) as made:
+        lives = Lives(made, [])
+        lives.begin()
+        lives.live()
+        all_is_well(made, list(lives.broken.values()))
+        passed = [entry["boundary"] for entry in lives.look() if "boundary" in entry]
+        return [name for name in dict.fromkeys(passed) if not name.startswith(NEVER)]
+
+
+def death(chance: random.Random, names: Sequence[str]) -> dict[str, Any]:
+    """At a boundary, or when that is not passed for a while, or at any moment at all."""
+    if chance.random() < 0.3:
+        return {"after": round(chance.uniform(0.3, 4), 3)}
+    return {"at": chance.choice(names), "nth": chance.choice((1, 1, 1, 2, 3)), "after": 6}
+
+
+def round_of(folder: Path, server: str | None, way: str, deaths: Sequence[dict[str, Any]]) -> Lives:
+    with fresh(folder, server, way) as made:
+        lives = Lives(made, deaths)
+        lives.begin()
+        lives.live()
+        all_is_well(made, list(lives.broken.values()))
+        lives.waited = lives.went_on()
+        return lives
+
+
+def soak(minutes: float, kills: int, seed: int, home: Path) -> None:
+    chance, until = random.Random(seed), time.monotonic() + minutes * 60
+    known: dict[tuple[str, str], Sequence[str]] = {}
+    died, waited = Counter[str](), {"sqlite": list[float](), "postgresql": list[float]()}
+    with postgres() as server:
+        number = 0
+        while time.monotonic() < until:
+            number += 1
+            database, way = chance.choice(("sqlite", "postgresql")), chance.choice(WAYS)
+            where = server if database == "postgresql" else None
+            if (database, way) not in known:
+                known[database, way] = boundaries(_made(home / f"{number}-list"), where, way)
+            deaths = [death(chance, known[database, way]) for _ in range(kills)]
+            lives = round_of(_made(home / f"{number}"), where, way, deaths)
+            died.update(str(one.get("at", "any moment")) for one in deaths)
+            waited[database] += lives.waited.values()
+            print(
+                f"round {number}: {database}, {way}: {kills} kills, {len(lives.broken)} failures, all well", flush=True
+            )
+    for name, times in sorted(died.items()):
+        print(f"{times:5} {name}")
+    print(f"{died.total()} kills in {number} rounds, seed {seed}")
+    for database, seconds in waited.items():
+        if seconds:
+            middle = sorted(seconds)[len(seconds) // 2]
+            print(f"{database}: went on {middle:.1f} s after the last start, at most {max(seconds):.1f} s")
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    return folder
+
+
+if __name__ == "__main__":
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("--minutes", type=float, default=10)
+    asked.add_argument("--kills", type=int, default=15, help="in each round")
+    asked.add_argument("--seed", type=int, default=random.randrange(10**6))
+    wish = asked.parse_args()
+    home = Path(tempfile.mkdtemp(prefix="pipemend-soak-"))
+    print(json.dumps({**vars(wish), "folder": str(home)}), flush=True)
+    soak(wish.minutes, wish.kills, wish.seed, home)

@@ -2,9 +2,9 @@
 
 The program knows nothing of it. What goes over a boundary (a transaction of ours, a request to the outside, a record of
 the engine) is wrapped here, written to the journal, and at the boundary that is meant the process kills itself with
-SIGKILL: nothing is flushed, no handler runs. PLAN is a JSON list with one death for each life: `{"at": name}`, and
-`"nth"` when the first time is not meant, or `{"after": seconds}`. After the last death one more life begins, which
-nobody ends but SIGTERM.
+SIGKILL: nothing is flushed, no handler runs. PLAN is a JSON list with one death for each life: `{"at": name}`, with
+`"nth"` when the first time is not meant and `"stop"` for SIGSTOP instead, or `{"after": seconds}`. After the last death
+one more life begins, which nobody ends but SIGTERM.
 
 Lives are forks of one process that has everything imported already, so that a start costs little.
 """
@@ -25,7 +25,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from pipemend.store.database import Database, Unit
+from pipemend.store.database import Database
+from pipemend.store.writer import Unit
 
 PR_SET_PDEATHSIG = 1
 LATE = (
@@ -66,7 +67,9 @@ class Fate:
         self.passed[boundary] += 1
         self.journal.write(life=self.life, boundary=boundary, about=about or [])
         if self.death.get("at") == boundary and self.passed[boundary] >= self.death.get("nth", 1):
-            os.kill(os.getpid(), signal.SIGKILL)
+            self.journal.write(life=self.life, stops=os.getpid())
+            os.kill(os.getpid(), signal.SIGSTOP if self.death.get("stop") else signal.SIGKILL)
+            self.death = {}
 
     def waits(self) -> None:
         if "after" in self.death:
@@ -83,8 +86,11 @@ def wrap(fate: Fate) -> None:
 
 
 def _wrap_units(fate: Fate) -> None:
-    write = Database.write
+    for name in ("write", "write_at_once"):
+        setattr(Database, name, _watched_write(fate, getattr(Database, name)))
 
+
+def _watched_write(fate: Fate, write: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     @functools.wraps(write)
     async def watched(self: Database, unit: Unit[Any]) -> Any:
         name, about = _named(unit), sorted(set(_about(unit)))
@@ -98,7 +104,7 @@ def _wrap_units(fate: Fate) -> None:
         fate.passes(f"{name} / after the commit", about)
         return answer
 
-    Database.write = watched  # type: ignore[method-assign]
+    return watched
 
 
 def _wrap_requests(fate: Fate) -> None:

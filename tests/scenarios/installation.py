@@ -171,6 +171,12 @@ class Installation:
         assert len(found) <= 1, f"{len(found)} tickets for one failure"
         return found[0] if found else None
 
+    def verified(self) -> None:
+        """What `pipemend audit verify` looks for is not there, neither in our tables nor at the twin."""
+        words = [sys.executable, "-m", "pipemend", "audit", "verify", "--twin", str(self.twin.base_url)]
+        done = subprocess.run(words, env=self.environment, cwd=self.folder, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stdout + done.stderr
+
     def until(self, holds: Callable[[], T], what: str, seconds: float = PATIENCE) -> T:
         """Waits until something holds; its last value."""
         deadline = time.monotonic() + seconds

@@ -25,13 +25,16 @@ class Lives:
         self.read = 0
         self.waited: Mapping[int, float] = {}
 
-    def begin(self) -> None:
+    def begin(self, *words: str) -> Running:
+        """The first life; the launcher of all of them."""
         (self.installed.folder / "playbooks.toml").write_text(PLAYBOOKS)
         plan = self.installed.folder / "plan.json"
         plan.write_text(json.dumps(self.deaths))
         self.journal.touch()
-        words = [LAUNCHER, str(plan), str(self.journal), "serve", "--port", str(self.installed.port)]
-        self.installed.running.append(Running(words, self.installed.environment, self.installed.folder / "serve.log"))
+        serve = ("serve", "--port", str(self.installed.port))
+        command = [LAUNCHER, str(plan), str(self.journal), *(words or serve)]
+        self.installed.running.append(Running(command, self.installed.environment, self.installed.folder / "lives.log"))
+        return self.installed.main
 
     def live(self, **story: Any) -> None:
         """Breaks one pipeline in each life, until the last one stays."""
@@ -43,6 +46,10 @@ class Lives:
                 self.installed.breaks(self.broken[life], **story)
             if death is not None:
                 self.installed.until(lambda life=life: self.ended(life), f"life {life} ends: {death}")  # type: ignore[misc]
+
+    def stopped(self) -> int | None:
+        """The process that stands at its boundary."""
+        return next((int(entry["stops"]) for entry in self.look() if "stops" in entry), None)
 
     def ended(self, life: int) -> bool:
         return any(entry["life"] == life and "ended" in entry for entry in self.look())
@@ -87,6 +94,7 @@ def all_is_well(installed: Installation, pipelines: Sequence[str], seconds: floa
     wrong = [line for pipeline in pipelines for line in _wrong(installed, pipeline)]
     assert wrong == []
     installed.until(lambda: not _untold(installed), "everybody is told", seconds)
+    installed.verified()
     said = installed.twin.get("/twin/slack/messages").json()["messages"]
     issues = installed.twin.get("/twin/jira/issues").json()["issues"]
     for pipeline in pipelines:

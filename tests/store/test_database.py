@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
@@ -10,7 +11,7 @@ from alembic.runtime.migration import MigrationContext
 
 from pipemend.core.errors import SettingsError
 from pipemend.demo.checks import QUERIES
-from pipemend.store.database import Database, FileLock
+from pipemend.store.database import Database, FileLock, transient
 from pipemend.store.migrate import check, migrate, ours
 from pipemend.store.schema import metadata, switches
 from tests.conftest import driver
@@ -91,3 +92,21 @@ def test_the_monitoring_queries_run_word_for_word(query: str, migrated_file: Pat
             db.exec_driver_sql(query).all()
     finally:
         database.close()
+
+
+@pytest.mark.parametrize(("sqlstate", "passes"), [("57P03", True), ("53100", True), ("40P01", True), ("54000", False)])
+def test_what_is_too_large_is_not_tried_again(sqlstate: str, passes: bool) -> None:
+    theirs = psycopg.errors.lookup(sqlstate)("no")
+    error = sa.exc.OperationalError("INSERT", {}, theirs)
+    assert transient(error) is passes
+
+
+async def test_it_tells_that_the_last_write_failed(database: Database) -> None:
+    def fails(db: sa.Connection) -> None:
+        raise sa.exc.OperationalError("INSERT", {}, OSError("the disk is full"))
+
+    with pytest.raises(sa.exc.OperationalError):
+        await database.write(fails)
+    assert not database.takes_writes()
+    await database.write(lambda db: press(db, "one"))
+    assert database.takes_writes()

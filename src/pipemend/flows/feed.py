@@ -16,6 +16,7 @@ from pipemend.core.errors import OutsideError, Overtaken
 from pipemend.core.run import Resource, Run, RunStatus
 from pipemend.core.ticket import PIPELINE_USER, RemediationStatus, Ticket
 from pipemend.flows import again, endings, persons
+from pipemend.flows.remediation import surely
 from pipemend.flows.services import Services
 from pipemend.store import alerts, attempts, feeds, tickets
 from pipemend.store.database import transient
@@ -65,8 +66,8 @@ async def _read(s: Services, row: Row) -> None:
     interval = s.policy.watch_interval
     watermark = changes.until if complete else row.watermark
     due = max(asked + interval, s.clock.now() + interval / 10)
-    await s.database.write(
-        lambda db: feeds.settle(db, row, watermark=watermark, due_at=due, last_ok_at=asked, error=None, failures=0)
+    await surely(
+        s, lambda db: feeds.settle(db, row, watermark=watermark, due_at=due, last_ok_at=asked, error=None, failures=0)
     )
 
 
@@ -74,7 +75,7 @@ async def _missed(s: Services, row: Row, error: str) -> None:
     log.warning("a feed could not be read", extra={"resource": row.resource, "error": error})
     wait = min(s.policy.watch_interval * 2 ** min(row.failures, 5), SLOWEST)
     due = s.clock.now() + wait
-    await s.database.write(lambda db: feeds.settle(db, row, due_at=due, error=error[:500], failures=row.failures + 1))
+    await surely(s, lambda db: feeds.settle(db, row, due_at=due, error=error[:500], failures=row.failures + 1))
 
 
 async def _take_runs(s: Services, resource: Resource, runs: Sequence[Run], since: datetime) -> bool:

@@ -41,11 +41,14 @@ from pipemend.flows.decision import Grounds, decide, facts, remember, situation
 from pipemend.flows.services import Services, services
 from pipemend.store import attempts, audit, borrowed, events, tickets
 from pipemend.store.database import transient
+from pipemend.store.leases import SILENCE
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 LOOK_SECONDS, CALL_SECONDS = 10, 120
 FRESH = timedelta(seconds=10)  # so old may be what the platform said when a rerun starts
+HELD_UP = timedelta(seconds=SILENCE)
+LATE = Declined("we were held up before the call: nothing was started", final=False)
 STUMBLES = 3
 AGAIN = 30.0  # seconds until a stage that was disturbed is gone through again
 FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
@@ -121,9 +124,10 @@ async def call(key: str, revision: int, seen: Mapping[str, Any]) -> None:
     s = services()
     if s.clock.now() - datetime.fromisoformat(seen["at"]) > FRESH:  # a crash lay between: look again
         seen = await _see(s, key)
-    attempt = await surely(s, lambda db: begin(db, s, key, revision, seen, s.clock.now()))
+    began, attempt = await surely(s, lambda db: ((now := s.clock.now()), begin(db, s, key, revision, seen, now)))
     if attempt is not None:
-        progress = await advance(s, attempt)
+        held_up = s.clock.now() - began > HELD_UP  # frozen just now: others have this attempt already
+        progress = LATE if held_up else await advance(s, attempt)
         await surely(s, lambda db: settle(db, s, key, progress, s.clock.now()))
     s.wake.set()
 

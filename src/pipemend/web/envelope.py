@@ -48,19 +48,20 @@ class Envelope:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        began, status, whole = time.perf_counter(), 0, False
+        began, status, whole, over = time.perf_counter(), 0, False, False
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
-                patience.reschedule(None)
+                if not status and not over:
+                    patience.reschedule(None)
                 status = message["status"]
                 message["headers"] = _with_ours(message["headers"], scope)
             await send(message)
 
         async def receive_in_time() -> Message:
             nonlocal whole
-            if whole:
+            if whole or status:
                 return await receive()
             patience.reschedule(None)  # how long a body may take is said where it is read
             message = await receive()
@@ -72,8 +73,11 @@ class Envelope:
             async with asyncio.timeout(PATIENCE) as patience:
                 await self._answer(scope, receive_in_time, send_with_headers)
         except TimeoutError:
-            await unavailable()(scope, receive, send_with_headers)
+            over = True
+            if not status:
+                await unavailable()(scope, receive, send_with_headers)
         except Exception:
+            over = True
             where = {"method": scope["method"], "path": shown(scope["path"], self.known)}
             log.exception("a request failed", extra=where)
             if not status:

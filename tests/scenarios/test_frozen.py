@@ -13,8 +13,8 @@ from tests.scenarios.lives import Lives
 @pytest.mark.parametrize(
     "boundary",
     [
-        "remediation.call.begin / before the commit",  # it holds the rows of the ticket
-        "remediation.call.begin / after the commit",  # and has not called yet
+        "remediation.call.begin_now / before the commit",  # it holds the rows of the ticket
+        "remediation.call.begin_now / after the commit",  # and has not called yet
         "POST createRun / after the answer",
         "remediation.call.settle.clock / before the commit",
     ],

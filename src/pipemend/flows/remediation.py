@@ -124,9 +124,15 @@ async def call(key: str, revision: int, seen: Mapping[str, Any]) -> None:
     s = services()
     if s.clock.now() - datetime.fromisoformat(seen["at"]) > FRESH:  # a crash lay between: look again
         seen = await _see(s, key)
-    began, attempt = await surely(s, lambda db: ((now := s.clock.now()), begin(db, s, key, revision, seen, now)))
+
+    def begin_now(db: sa.Connection) -> tuple[datetime, Attempt | None]:
+        return (now := s.clock.now()), begin(db, s, key, revision, seen, now)
+
+    began, attempt = await surely(s, begin_now)
     if attempt is not None:
-        held_up = s.clock.now() - began > HELD_UP  # frozen just now: others have this attempt already
+        held_up = (
+            not attempt.prepares and s.clock.now() - began > HELD_UP
+        )  # frozen just now: others have this attempt already
         progress = LATE if held_up else await advance(s, attempt)
         await surely(s, lambda db: settle(db, s, key, progress, s.clock.now()))
     s.wake.set()

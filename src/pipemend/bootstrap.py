@@ -22,7 +22,7 @@ from pipemend.core.breaker import BreakerPolicy
 from pipemend.core.clock import Clock, WallClock
 from pipemend.core.errors import SettingsError
 from pipemend.core.playbook import Playbooks
-from pipemend.core.ports import Analyzer, Notifier, Platform, Remedy
+from pipemend.core.ports import Analyzer, Notifier, Platform, Remedy, TellsPlaybooks
 from pipemend.core.rca import Severity
 from pipemend.core.scrub import redact_emails
 from pipemend.core.sla import LEVELS, Level
@@ -45,7 +45,7 @@ RULES, MODEL = "pipemend.analyzers.rules", "pipemend.analyzers.model"
 RERUNS = ("retry_pipeline", "retry_job")
 HEARTBEAT_SECONDS = 10.0
 Build = Callable[..., Any]
-Playbook = Callable[[SecretStr, Remedy], Remedy]
+Playbook = Callable[[SecretStr, Remedy, Platform], Remedy]
 
 
 def open_database(settings: Settings) -> Database:
@@ -79,7 +79,7 @@ def platforms(settings: Settings, clock: Clock, playbook: Playbook, books: Playb
             waits = CheckUpstream(connected, lambda where, what: books.rule_for(where, what).upstream, rerun)
             platform.remedies = {**platform.remedies, "check_upstream": waits}
         urls = {action: settings.playbook(action) for action in platform.remedies}
-        apps = {action: playbook(url, platform.remedies[action]) for action, url in urls.items() if url is not None}
+        apps = {a: playbook(url, platform.remedies[a], platform) for a, url in urls.items() if url is not None}
         platform.remedies = {**platform.remedies, **apps}
     return connected
 
@@ -90,7 +90,11 @@ def playbooks(settings: Settings, clock: Clock, http: Http, secret: str) -> Play
     def callback_url(attempt: Attempt) -> str | None:
         return callback.address(settings.public_url, secret, attempt.key) if settings.public_url else None
 
-    return lambda url, direct: LogicApp(url, direct, http, clock, callback_url=callback_url)
+    def logic_app(url: SecretStr, direct: Remedy, platform: Platform) -> Remedy:
+        more = platform.details if isinstance(platform, TellsPlaybooks) else None
+        return LogicApp(url, direct, http, clock, callback_url=callback_url, extra=more)
+
+    return logic_app
 
 
 def notifiers(settings: Settings) -> Mapping[str, Notifier]:

@@ -1,7 +1,7 @@
 """A playbook is asked once, and each of its answers has a meaning."""
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,6 +39,10 @@ class Direct:
         return self.found
 
 
+async def job_seven(_: Attempt) -> Mapping[str, object]:
+    return {"job_id": "7"}
+
+
 @dataclass
 class Playbooks:
     """Makes Logic Apps that share a pool, and notes their pauses."""
@@ -70,9 +74,7 @@ def answered(status: int, body: object = "", headers: dict[str, str] | None = No
 
 async def test_the_request_holds_the_fields_that_playbooks_know(playbooks: Playbooks):
     async with vendor(http(202)) as outside:
-        logic_app = playbooks.at(
-            outside.url, callback_url=lambda a: f"https://us/{a.key}", extra=lambda a: {"job_id": "7"}
-        )
+        logic_app = playbooks.at(outside.url, callback_url=lambda a: f"https://us/{a.key}", extra=job_seven)
         await logic_app.advance(attempt(), Stage())
     head, _, body = outside.requests[0].partition(b"\r\n\r\n")
     sent = json.loads(body)

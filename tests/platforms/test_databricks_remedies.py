@@ -186,3 +186,11 @@ async def test_it_finds_the_runs_that_a_cluster_took_down(tiny: TinyDatabricks):
         found = await dbx.find(alert)
         assert await dbx.find(replace(alert, failed_at=at - timedelta(days=1))) == []
     assert {run.ref.run_id for run in found} == {str(run_id) for run_id in told}
+
+
+async def test_a_playbook_is_told_the_job_and_its_cluster(tiny: TinyDatabricks):
+    run_id = tiny.fails()
+    tiny.runs[run_id]["tasks"][0]["existing_cluster_id"] = "c-1"
+    async with connected(tiny) as dbx:
+        told = await dbx.details(attempt_for(run_id, tiny))
+    assert told == {"job_name": "nightly-load", "job_id": "11223344", "cluster_id": "c-1"}

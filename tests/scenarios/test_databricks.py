@@ -58,3 +58,15 @@ def test_a_pipeline_and_the_job_that_it_runs_have_one_ticket(installed: Installa
     installed.until_ticket("daily", "it is healed", status="acknowledged", remediation_status="succeeded")
     assert [ticket["pipeline"] for ticket in installed.get("/api/tickets")["tickets"]] == ["daily"]
     assert not any("repair" in act.lower() for act in acts(installed))
+
+
+def test_a_playbook_may_run_the_job_anew(installed: Installation) -> None:
+    url = installed.twin.put("/twin/workflows/retry-job", json={"behaviour": "sync"}).json()["url"]
+    installed.environment["PLAYBOOK_RETRY_JOB"] = url
+    installed.starts()
+    job(installed, "prices", "GatewayTimeout", "Succeeded")
+
+    ticket = installed.until_ticket("prices", "it is healed", status="acknowledged", ack_user="AI_AUTO_HEAL")
+    assert ticket["remediation_run_id"].isdigit()
+    [attempt] = installed.get(f"/api/tickets/{ticket['id']}/remediation-history")["attempts"]
+    assert attempt["via"] == "playbook"

@@ -4,7 +4,7 @@ Its address is a secret. What its trigger answers: https://learn.microsoft.com/a
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from pydantic import SecretStr
@@ -43,7 +43,7 @@ BY_STATUS = {
 }
 
 CallbackUrl = Callable[[Attempt], str | None]
-Extra = Callable[[Attempt], Mapping[str, object]]
+Extra = Callable[[Attempt], Awaitable[Mapping[str, object]]]
 
 
 class LogicApp:
@@ -74,7 +74,11 @@ class LogicApp:
     async def advance(self, attempt: Attempt, stage: Stage) -> Progress:
         """Calls the playbook, once. It is repeated only where provably nothing was started."""
         try:
-            answer = await start_once(lambda: self._ask(attempt), self._sleep)
+            body = {**self._body(attempt), **(await self._extra(attempt) if self._extra else {})}
+        except OutsideError as error:  # it was only read
+            return Declined(str(error), final=not error.transient)
+        try:
+            answer = await start_once(lambda: self._ask(attempt, body), self._sleep)
         except (Unreachable, Throttled) as error:
             return Declined(str(error), final=False)
         except OutsideError as error:
@@ -84,13 +88,13 @@ class LogicApp:
     async def started(self, attempt: Attempt) -> Sequence[Rerun]:
         return await self._direct.started(attempt)
 
-    async def _ask(self, attempt: Attempt) -> Answer:
+    async def _ask(self, attempt: Attempt, body: Mapping[str, object]) -> Answer:
         answer = await self._http.send(
             WHAT,
             "POST",
             self._url.get_secret_value(),
             deadline=SECONDS,
-            json=self._body(attempt),
+            json=body,
             headers={"x-ms-client-tracking-id": attempt.key},
         )
         if _busy(answer):
@@ -111,8 +115,7 @@ class LogicApp:
             "resource": attempt.resource,
         }
         callback = self._callback_url(attempt) if self._callback_url else None
-        more = self._extra(attempt) if self._extra else {}
-        return {**body, **({"callback_url": callback} if callback else {}), **more}
+        return {**body, **({"callback_url": callback} if callback else {})}
 
 
 def _busy(answer: Answer) -> bool:

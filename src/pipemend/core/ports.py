@@ -84,6 +84,15 @@ class KnowsLatest(Protocol):
 
 
 @runtime_checkable
+class TellsPlaybooks(Protocol):
+    """A platform whose playbooks are told more than the run: which job it was, on which cluster."""
+
+    async def details(self, attempt: Attempt) -> Mapping[str, object]:
+        """Further fields of the request. Raises OutsideError."""
+        ...
+
+
+@runtime_checkable
 class KnowsPages(Protocol):
     """A platform whose runs others start; they tell of them by their pages."""
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from pipemend.core.alert import Alert, Door, Signal
+from pipemend.core.attempt import Attempt
 from pipemend.core.clock import Clock
 from pipemend.core.ports import Remedy
 from pipemend.core.rca import Failure
@@ -13,7 +14,7 @@ from pipemend.core.run import Changes, Resource, Run, RunRef
 from pipemend.platforms.databricks import alerts
 from pipemend.platforms.databricks.client import Json, Workspace, Workspaces
 from pipemend.platforms.databricks.clusters import ReinstallLibraries, RestartCluster, ScaleUpCluster
-from pipemend.platforms.databricks.failures import Search, cluster_of
+from pipemend.platforms.databricks.failures import Search, cluster_of, failed_tasks
 from pipemend.platforms.databricks.feed import Feed
 from pipemend.platforms.databricks.remedies import RetryJob, parameters
 from pipemend.platforms.databricks.runs import MANUAL, named, repair_of, run_of, runs_of, starter, text
@@ -133,6 +134,14 @@ class Databricks:
             message=run.message,
             ended_at=run.ended_at,
         )
+
+    async def details(self, attempt: Attempt) -> Mapping[str, object]:
+        """The job, and the cluster of the task that failed, if there is one."""
+        raw = await self.workspaces.of(attempt.resource).run(repair_of(attempt.reference_run_id)[0]) or {}
+        ids = [cluster_of(task) for task in failed_tasks(raw)]
+        cluster = next(filter(None, ids), "")
+        told = {"job_name": attempt.pipeline, "job_id": text(raw.get("job_id")), "cluster_id": cluster}
+        return {name: value for name, value in told.items() if value}
 
     def run_at(self, page: str) -> RunRef | None:
         """The run is the last number of the address, whichever way it is written."""

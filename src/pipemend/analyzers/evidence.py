@@ -33,6 +33,7 @@ class Evidence:
     codes: tuple[Fact, ...] = field(default=())
     http: tuple[Fact, ...] = field(default=())
     sql: tuple[Fact, ...] = field(default=())
+    states: tuple[Fact, ...] = field(default=())
 
 
 def read(message: str, code: str = "") -> Evidence:
@@ -50,6 +51,7 @@ def read(message: str, code: str = "") -> Evidence:
         codes=tuple(codes),
         http=tuple(_statuses(text, code)),
         sql=tuple(_sql_numbers(text, code)),
+        states=tuple(_sql_states(text)),
     )
 
 
@@ -109,7 +111,7 @@ def spoken(code: str) -> str:
 TOLD = re.compile(
     r"\b(?:[a-z]+[ _])?(?:error|err|status|reason|termination|sub)?[ _]?code[\"']?\s{0,2}(?:is|was)?\s{0,2}[:=]?\s{0,2}"
     r"(?:\[?[\"'])?([a-z0-9][\w.-]{1,120})|\bSQLSTATE[:= ]{1,3}([0-9A-Z]{5})\b|\b(?:type|reason)[\"']?\s?[:=]\s?[\"']?"
-    r"([A-Z][A-Z]+_[A-Z_]+)",
+    r"([A-Z][A-Z]+_[A-Z_]+)|\[(?-i:([A-Z][A-Z0-9]+(?:_[A-Z0-9]+)+(?:\.[A-Z0-9_]+)*))\]",  # [SPARK_CONDITION.DETAIL]
     re.IGNORECASE,
 )
 TOKEN = re.compile(r"[A-Za-z][A-Za-z0-9]+(?:[_-][A-Za-z0-9]+)*(?:\.[A-Z][A-Z0-9]*_[A-Z0-9_]+)?")
@@ -146,18 +148,23 @@ REASONS = (
 STATUS = re.compile(
     r"\bstatus[ _-]?(?:code|line)?s?[\"']?(?: does not indicate success| is| was| of| returned)?\s{0,2}[:=]?\s{0,2}"
     rf"[\"'(]{{0,2}}([1-5][0-9]{{2}}|{NAMES})\b"
-    r"|\bhttps?(?:/[0-9.]{1,3})?(?: response)?(?: status)?(?: error)?(?: code)?\s{0,2}[:=]?\s{0,2}\(?([1-5][0-9]{2})\b"
+    r"|\bhttps?(?:/[0-9.]{1,3})?(?: response)?(?: status)?(?: error)?(?:[ _-]code)?[\"']?"
+    r"\s{0,2}[:=]?\s{0,2}\(?([1-5][0-9]{2})\b"
     rf"|\(([1-5][0-9]{{2}}|{NAMES})\)"
     rf"|\b([1-5][0-9]{{2}})\s{{0,2}}[-:,]?\s{{0,2}}\(?(?:{REASONS})\b"
     r"|\berror(?:_?code)?[\"']?\s{0,2}[:=]?\s{0,2}([45][0-9]{2})(?![0-9])"
     r"|\b([45][0-9]{2}) error\b",
     re.IGNORECASE,
 )
+# What urllib3 prints when every try was answered alike: a fact, whatever the words around it say.
+ALWAYS_ANSWERED = re.compile(r"\btoo many ([45][0-9]{2}) error responses")
 
 
 def _statuses(text: str, code: str) -> Iterator[Fact]:
     if (status := NAMED.get(code.strip().lower())) or re.fullmatch(r"[45][0-9]{2}", code.strip()):
         yield Fact(str(status or code.strip()), 0, 0)
+    for found in ALWAYS_ANSWERED.finditer(text):
+        yield Fact(found[1], found.start(), found.end())
     for found in STATUS.finditer(text):
         value = next(filter(None, found.groups()))
         yield Fact(str(NAMED.get(value.lower(), value)), found.start(), found.end(), told=False)
@@ -168,6 +175,7 @@ SQL_NUMBER = re.compile(
     r"|\b(?:Msg|Message)\s{1,2}([0-9]{2,5}), Level\b"
     r"|\bNumber\s{0,2}[:=]\s{0,2}([0-9]{2,5}), ?(?:State|Class)\b"
     r"|\berror (?:code|number)\s{0,2}[:=]?\s{0,2}'?([0-9]{3,5})\b"
+    r"|\(([0-9]{4}), [\"']"
     r"|\b(?:error|errors|Fehler|错误|エラー)\s{0,2}[:：]?\s{0,2}([0-9]{3,5})(?![0-9])",
     re.IGNORECASE,
 )
@@ -185,3 +193,18 @@ def _sql_numbers(text: str, code: str) -> Iterator[Fact]:
     for found in SQL_NUMBER.finditer(text):
         value = next(filter(None, found.groups()))
         yield Fact(value.lstrip("-"), found.start(), found.end())
+
+
+# Five letters and digits that databases of every vendor share; the first two are the class of the error.
+STATE = re.compile(
+    r"\bSQL[_ ]?STATE[\"']?\s{0,2}[:=]?\s{0,2}[\[('\"]{0,2}([0-9A-Z]{5})\b|\bERROR \[([0-9A-Z]{5})\]"
+    r"|\(([0-9A-Z]{5})\): SQL\b|\('([0-9A-Z]{5})', ?[\"']\["
+    r"|^(?:ERROR: )?\b(?=[0-9A-Z]{0,4}[A-Z])([0-9][0-9A-Z]{4}): (?=[a-z])",
+    re.IGNORECASE,
+)
+
+
+def _sql_states(text: str) -> Iterator[Fact]:
+    for found in STATE.finditer(text):
+        value = next(filter(None, found.groups())).upper()
+        yield Fact(value, found.start(), found.end())

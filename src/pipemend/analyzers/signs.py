@@ -52,6 +52,10 @@ def _by_facts(evidence: Evidence) -> Iterator[Match]:
     for fact in evidence.sql:
         for entry in known.sql.get(int(fact.value), ()):
             yield _match(entry, entry.weight + NUMBER, "number", fact, evidence)
+    for fact in evidence.states:
+        # The class speaks where nobody knows the state itself.
+        for entry in known.states.get(fact.value) or known.states.get(fact.value[:2], ()):
+            yield _match(entry, entry.weight, "number", fact, evidence)
 
 
 def _match(entry: Entry, weight: int, sign: str, fact: Fact, evidence: Evidence) -> Match:

@@ -146,6 +146,7 @@ class Catalogue:
     numbers: Mapping[int, tuple[Entry, ...]]
     http: Mapping[int, tuple[Entry, ...]]
     sql: Mapping[int, tuple[Entry, ...]]
+    states: Mapping[str, tuple[Entry, ...]]
 
 
 @cache
@@ -181,6 +182,7 @@ def read(folder: Path) -> Catalogue:
         numbers=_index((number, entry) for entry, table in built for number in table.get("numbers", ())),
         http=_index((status, entry) for entry, table in built for status in table.get("http", ())),
         sql=_index((number, entry) for entry, table in built for number in table.get("sql", ())),
+        states=_index((state, entry) for entry, table in built for state in table.get("sqlstate", ())),
     )
 
 
@@ -217,7 +219,7 @@ def _toml(file: Path) -> dict[str, Any]:
         raise CatalogueError(f"{file.name}: {error}") from None
 
 
-KNOWN = {"id", "type", "strength", "weight", "platform", "phrases", "codes", "numbers", "http", "sql"}
+KNOWN = {"id", "type", "strength", "weight", "platform", "phrases", "codes", "numbers", "http", "sql", "sqlstate"}
 KNOWN |= {
     "also",
     "unless",

@@ -40,6 +40,13 @@ async def test_a_few_deliveries_hold_nobody_back(time: Time) -> None:
     assert time.at == 100.0
 
 
+async def test_many_that_wait_at_the_doors_are_a_flood_too(time: Time) -> None:
+    flood = Flood()
+    flood.inside = Flood.AT_ONCE
+    await flood.over()
+    assert time.at == pytest.approx(100.0 + Flood.LONGEST)
+
+
 async def test_work_goes_on_as_soon_as_a_flood_ends(time: Time) -> None:
     flood = Flood()
     time.pours(flood)

@@ -139,6 +139,7 @@ class DoorApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.doors.inside += 1
+        self.doors.services.flood.inside = self.doors.inside
         try:
             answer = await self._answer(scope, receive)
         except Refusal as error:
@@ -147,6 +148,7 @@ class DoorApp:
             return
         finally:
             self.doors.inside -= 1
+            self.doors.services.flood.inside = self.doors.inside
         await answer(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Response:

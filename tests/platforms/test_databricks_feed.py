@@ -73,7 +73,7 @@ async def test_somebodys_repair_of_an_old_run_is_seen_from_start_to_end(tiny: Ti
         assert not any("runs/get" in call for call in tiny.calls)
         tiny.ends(run_id, "SUCCESS")
         seen = await reader.sees()
-        assert seen == {str(run_id): RunStatus.FAILED, f"{run_id}:repair:9001": RunStatus.SUCCEEDED}
+        assert seen == {f"{run_id}:repair:9001": RunStatus.SUCCEEDED}  # what failed before is over
 
 
 async def test_a_repair_of_ours_that_ends_at_once_is_seen(tiny: TinyDatabricks):
@@ -85,8 +85,7 @@ async def test_a_repair_of_ours_that_ends_at_once_is_seen(tiny: TinyDatabricks):
         tiny.now += 500
         tiny.ends(run_id, "SUCCESS")
         seen = await reader.sees()
-        assert seen[f"{run_id}:repair:9001"] is RunStatus.SUCCEEDED
-        assert seen[str(run_id)] is RunStatus.FAILED
+        assert seen == {f"{run_id}:repair:9001": RunStatus.SUCCEEDED}
 
 
 async def test_somebodys_repair_that_ends_at_once_is_seen(tiny: TinyDatabricks):
@@ -144,3 +143,37 @@ async def test_a_failed_run_keeps_its_own_end_after_a_repair(tiny: TinyDatabrick
             assert first.ended_at is not None
             assert int(first.ended_at.timestamp() * 1000) == own_end
             assert (second.ref.run_id, second.status) == (f"{run_id}:repair:9001", RunStatus.FAILED)
+
+
+async def test_a_repair_that_another_worker_asked_for_is_seen(tiny: TinyDatabricks):
+    async with connected(tiny) as dbx:
+        reader = Reader(dbx, tiny)
+        run_id = tiny.fails()
+        await reader.sees()
+        tiny.repaired(run_id)
+        assert (await reader.sees())[f"{run_id}:repair:9001"] is RunStatus.IN_PROGRESS
+        tiny.now += 500
+        tiny.ends(run_id, "SUCCESS")
+        assert await reader.sees() == {f"{run_id}:repair:9001": RunStatus.SUCCEEDED}
+
+
+async def test_a_repair_under_way_at_our_start_is_seen_to_its_end(tiny: TinyDatabricks):
+    run_id = tiny.fails()
+    tiny.repaired(run_id)
+    async with connected(tiny) as dbx:
+        reader = Reader(dbx, tiny)
+        await reader.sees()
+        tiny.now += 500
+        tiny.ends(run_id, "SUCCESS")
+        assert (await reader.sees())[f"{run_id}:repair:9001"] is RunStatus.SUCCEEDED
+
+
+async def test_a_run_that_was_deleted_is_forgotten(tiny: TinyDatabricks):
+    run_id = tiny.begins()
+    async with connected(tiny) as dbx:
+        reader = Reader(dbx, tiny)
+        await reader.sees()
+        del tiny.runs[run_id]
+        await reader.sees()
+        await reader.sees()
+        assert len(tiny.calls) == 2

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from logging import getLogger
 
 from pipemend.core.clock import Clock
-from pipemend.core.run import Changes, Run, RunRef
+from pipemend.core.run import Changes, Run, RunRef, RunStatus
 from pipemend.platforms.databricks.client import Found, Json, Workspace
 from pipemend.platforms.databricks.runs import at, run_of, runs_of, starter, state_of, text
 
@@ -68,11 +68,12 @@ class Feed:
             log.warning("more runs than one answer may hold", extra={"resource": self._workspace.resource.id})
         active, over = _by_id(listed), _by_id(ended)
         known = was.repairing | self._ours
-        again = {run_id for run_id in set(active) - was.active if _began(active[run_id], begun)}
+        again = {run_id for run_id in set(active) - was.active if run_id in was.ends or _began(active[run_id], begun)}
         wanted = sorted(_alone(was, active, over) | (again - known) | (known - set(active)))
         read = await self._read(wanted[:MOST_ALONE])
         until = max(since, theirs)
-        done = {run_id for run_id, raw in read.items() if state_of(raw).status.ended and run_id not in active}
+        over_now = {run_id for run_id, raw in read.items() if state_of(raw).status.ended}
+        done = (over_now | set(wanted[:MOST_ALONE]) - set(read)) - set(active)  # or it has been deleted
         self._next = Memory(
             active=set(active) | set(wanted[MOST_ALONE:]),
             repairing=(known | again) - done,
@@ -104,7 +105,7 @@ class Feed:
 
     def _with_repairs(self, rows: Rows) -> list[Run]:
         resource = self._workspace.resource
-        return [run for raw in rows.values() for run in runs_of(raw, resource, self._parent(raw))]
+        return [run for raw in rows.values() for run in _worth_telling(runs_of(raw, resource, self._parent(raw)))]
 
     def _parent(self, row: Json) -> RunRef | None:
         by, resource = starter(row), self._workspace.resource
@@ -112,12 +113,19 @@ class Feed:
 
 
 def _alone(was: Memory, active: Rows, over: Rows) -> set[str]:
-    """The runs of which the lists do not tell enough: no longer active and not listed; ended again; or failed, for a
-    failed run may have been repaired."""
-    gone = {run_id for run_id in was.active if run_id not in active and run_id not in over}
+    """The runs of which the lists do not tell enough: no longer active, for that may have been a repair; ended again;
+    or failed, for a failed run may have been repaired since."""
+    gone = {run_id for run_id in was.active if run_id not in active}
     moved = {run_id for run_id, row in over.items() if was.ends.get(run_id, _end(row)) != _end(row)}
     failed = {run_id for run_id, row in over.items() if state_of(row).failed and run_id not in was.told}
     return gone | moved | failed
+
+
+def _worth_telling(chain: Sequence[Run]) -> Sequence[Run]:
+    """A run and its repairs. What failed before a repair that went well is nobody's matter any more."""
+    if chain and chain[-1].status is RunStatus.SUCCEEDED:
+        return [run for run in chain if not run.failed]
+    return chain
 
 
 def _began(row: Json, begun: datetime) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import sqlalchemy as sa
 from pydantic import SecretStr
 
+from pipemend import meters
 from pipemend.clients.http import Http
 from pipemend.clients.logic_app import LogicApp
 from pipemend.clients.upstream import CheckUpstream
@@ -139,7 +140,8 @@ def heartbeat(settings: Settings, http: Http) -> Callable[[], Awaitable[None]] |
     url = settings.heartbeat_url.get_secret_value()
 
     async def ping() -> None:
-        (await http.send("HEARTBEAT_URL", "GET", url, deadline=HEARTBEAT_SECONDS)).checked("HEARTBEAT_URL")
+        with meters.outside("heartbeat", "beat"):
+            (await http.send("HEARTBEAT_URL", "GET", url, deadline=HEARTBEAT_SECONDS)).checked("HEARTBEAT_URL")
 
     return ping
 
@@ -221,7 +223,8 @@ async def _furnished(settings: Settings, clock: Clock) -> AsyncIterator[tuple[Se
         services = build_services(settings, database, engine := Engine(database), http, secret, clock)
         install(services)
         try:
-            yield services, engine
+            async with meters.watching_the_loop():
+                yield services, engine
         finally:
             await _close(services, http)
     finally:

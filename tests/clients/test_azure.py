@@ -195,7 +195,7 @@ async def test_a_token_is_not_sent_over_http_to_another_machine():
     issuer = Issuer()
     async with data_factory_client(azure.Identity(issuer.make), "s", "http://management.example") as sdk:
         with pytest.raises(Unreachable, match="not sent over http"):
-            await azure.start("Data Factory", lambda: sdk.pipelines.create_run("rg", "f", "p"))
+            await azure.start("createRun", lambda: sdk.pipelines.create_run("rg", "f", "p"))
 
     assert issuer.made == []
 
@@ -210,9 +210,9 @@ async def test_a_call_with_a_refused_token_is_sent_again_with_a_new_one(
 
     async with data_factory_client(identity, SUBSCRIPTION, stage.base_url) as sdk:
         start = lambda: sdk.pipelines.create_run(GROUP, FACTORY, "nightly")  # noqa: E731 - the same call twice
-        await azure.start("Data Factory", start)
+        await azure.start("createRun", start)
         await stage.put("identity", generation=1)  # every token so far is refused from now on
-        await asyncio.gather(*(azure.start("Data Factory", start) for _ in range(10)))
+        await asyncio.gather(*(azure.start("createRun", start) for _ in range(10)))
 
     assert len(await stage.requests("identity", "token")) == 2
     assert sum(request["executed"] for request in await stage.requests("arm", "createRun")) == 11
@@ -227,7 +227,7 @@ async def test_an_identity_without_rights_is_named(
 
     async with data_factory_client(own_identity(settings_for(stage.base_url)), SUBSCRIPTION, stage.base_url) as sdk:
         with pytest.raises(NotAllowed, match="AuthorizationFailed"):
-            await azure.read("Data Factory", lambda: sdk.pipeline_runs.get(GROUP, FACTORY, "1"))
+            await azure.read("getRun", lambda: sdk.pipeline_runs.get(GROUP, FACTORY, "1"))
 
 
 @pytest.mark.parametrize(
@@ -248,7 +248,7 @@ async def test_trouble_with_the_identity_endpoint_has_started_nothing(
 
     async with data_factory_client(own_identity(settings_for(stage.base_url)), SUBSCRIPTION, stage.base_url) as sdk:
         with pytest.raises(error):
-            await azure.start("Data Factory", lambda: sdk.pipelines.create_run(GROUP, FACTORY, "nightly"))
+            await azure.start("createRun", lambda: sdk.pipelines.create_run(GROUP, FACTORY, "nightly"))
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,12 @@ The SDK itself is in `azure_sdk.py` and is loaded when it is first needed.
 
 import asyncio
 import os
+import time
 from collections.abc import Awaitable, Callable
 from logging import getLogger
 from typing import TYPE_CHECKING, TypeVar
 
+from pipemend import meters
 from pipemend.clients.answers import read_again, told
 from pipemend.core.errors import NoAnswer, OutsideError, Unreadable
 from pipemend.settings import Settings
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 log = getLogger(__name__)
 
+WHAT = "Data Factory"
 READ_SECONDS = 10.0
 START_SECONDS = 30.0
 TOKEN_SECONDS = 10.0
@@ -59,11 +62,16 @@ class Identity:
         if self._credential is None:
             self._credential = self._make()
         credential = self._credential
+        begun = time.perf_counter()
         try:
             async with asyncio.timeout(TOKEN_SECONDS):
                 token = (await credential.get_token(scope)).token
         except Exception as error:  # the library lets KeyError and ValueError of odd answers through
-            raise without_token(error) from None
+            refused = without_token(error)
+            meters.took("identity", "token", meters.word(refused), time.perf_counter() - begun)
+            raise refused from None
+        if token != self._given.get(scope):  # else the library had it still
+            meters.took("identity", "token", "ok", time.perf_counter() - begun)
         if credential is self._credential:
             self._given[scope] = token
         return token
@@ -145,29 +153,31 @@ def show_endpoint(settings: Settings) -> None:
         os.environ["IDENTITY_HEADER"] = secret.get_secret_value() if secret else ""
 
 
-async def read(what: str, ask: Callable[[], Awaitable[T]]) -> T:
-    """Asks Azure something that may be asked again. Raises OutsideError, within READ_SECONDS."""
-    return await read_again(lambda: _translated(what, ask, starts=False), what, READ_SECONDS)
+async def read(operation: str, ask: Callable[[], Awaitable[T]]) -> T:
+    """Asks Data Factory something that may be asked again. Raises OutsideError, within READ_SECONDS."""
+    return await read_again(lambda: _translated(operation, ask, starts=False), WHAT, READ_SECONDS)
 
 
-async def start(what: str, send: Callable[[], Awaitable[T]]) -> T:
-    """Sends Azure something that starts work, once. Unreachable, Throttled, NotAllowed, Missing and Refused say that
-    nothing was started; after NoAnswer and Unreadable it is unknown."""
+async def start(operation: str, send: Callable[[], Awaitable[T]]) -> T:
+    """Sends Data Factory something that starts work, once. Unreachable, Throttled, NotAllowed, Missing and Refused say
+    that nothing was started; after NoAnswer and Unreadable it is unknown."""
     try:
         async with asyncio.timeout(START_SECONDS):
-            return await _translated(what, send, starts=True)
+            return await _translated(operation, send, starts=True)
     except TimeoutError:
-        raise NoAnswer(told(what, f"did not answer within {START_SECONDS:g} s")) from None
+        raise NoAnswer(told(WHAT, f"did not answer within {START_SECONDS:g} s")) from None
 
 
-async def _translated(what: str, call: Callable[[], Awaitable[T]], *, starts: bool) -> T:
+async def _translated(operation: str, call: Callable[[], Awaitable[T]], *, starts: bool) -> T:
     from pipemend.clients import azure_sdk
 
-    try:
-        return await call()
-    except Unreadable as error:
-        raise Unreadable(told(what, "gave an answer that makes no sense", str(error)), status=error.status) from None
-    except OutsideError:
-        raise
-    except azure_sdk.ODD as error:
-        raise azure_sdk.translated(error, what, starts=starts) from None
+    with meters.outside("data_factory", operation):
+        try:
+            return await call()
+        except Unreadable as error:
+            said = told(WHAT, "gave an answer that makes no sense", str(error))
+            raise Unreadable(said, status=error.status) from None
+        except OutsideError:
+            raise
+        except azure_sdk.ODD as error:
+            raise azure_sdk.translated(error, WHAT, starts=starts) from None

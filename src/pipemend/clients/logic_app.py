@@ -9,7 +9,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from pipemend.clients.answers import Sleep, readable, retry_after, start_once
+from pipemend import meters
+from pipemend.clients.answers import Sleep, readable, refusal, retry_after, start_once
 from pipemend.clients.bodies import read_json
 from pipemend.clients.http import Answer, Http
 from pipemend.core.attempt import Attempt, Declined, Progress, Running, Stage, Unknown
@@ -89,14 +90,16 @@ class LogicApp:
         return await self._direct.started(attempt)
 
     async def _ask(self, attempt: Attempt, body: Mapping[str, object]) -> Answer:
-        answer = await self._http.send(
-            WHAT,
-            "POST",
-            self._url.get_secret_value(),
-            deadline=SECONDS,
-            json=body,
-            headers={"x-ms-client-tracking-id": attempt.key},
-        )
+        with meters.outside("playbook", attempt.remediation_action) as call:
+            answer = await self._http.send(
+                WHAT,
+                "POST",
+                self._url.get_secret_value(),
+                deadline=SECONDS,
+                json=body,
+                headers={"x-ms-client-tracking-id": attempt.key},
+            )
+            call.error = None if answer.good else refusal(answer.status, WHAT, starts=True)
         if _busy(answer):
             answer.checked(WHAT, starts=True)
         return answer

@@ -1,4 +1,4 @@
-"""Figures for Prometheus, counted when it asks."""
+"""Figures for Prometheus: what the database counts when it asks, and what this process has measured."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
@@ -10,6 +10,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from starlette.responses import PlainTextResponse, Response
 
+from pipemend import meters
 from pipemend.flows import breakers
 from pipemend.flows.services import Services
 from pipemend.store import attempts, events, feeds, gauges
@@ -25,7 +26,7 @@ async def metrics(services: Served, _: Viewer) -> Response:
     families = await services.database.read(partial(families_of, services=services))
     registry = CollectorRegistry()
     registry.register(Counted(families))
-    return Response(generate_latest(registry), headers={"content-type": TEXT})
+    return Response(generate_latest(registry) + generate_latest(meters.MEASURED), headers={"content-type": TEXT})
 
 
 class Counted(Collector):

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from pipemend import meters
 from pipemend.analyzers.model.answer import diagnosis
 from pipemend.analyzers.model.asking import Ask, Reply, gemini, ollama, openai
 from pipemend.analyzers.model.question import question, quotable
@@ -53,7 +54,8 @@ class Model:
             seconds = left if number == len(self.models) else left * FIRST_SHARE
             try:
                 async with asyncio.timeout(seconds):
-                    return model.name, await model.ask(asked)
+                    with meters.outside("model", model.name):
+                        return model.name, await model.ask(asked)
             except TimeoutError:
                 errors.append(NoAnswer(f"{model.name} did not answer within {seconds:.3g} seconds"))
             except OutsideError as error:

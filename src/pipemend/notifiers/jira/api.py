@@ -1,17 +1,20 @@
 """Jira's REST API: one call, one request, one deadline, and its errors in our words."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import SecretStr
 
+from pipemend import meters
 from pipemend.clients.answers import refusal, retry_after, told
 from pipemend.clients.http import Answer, Http
 from pipemend.core.errors import OutsideError, Refused, Unreadable
 
 DEADLINE = 10.0
 NAME = "Jira"
+KEY = re.compile(r"(?<=^issue/)[^/]+")
 
 
 class JiraRefused(Refused):
@@ -60,13 +63,14 @@ class Api:
 
     async def _call(self, verb: str, path: str, **request: Any) -> Mapping[str, Any]:
         auth = (self._account.email, self._account.token.get_secret_value())
-        answer = await self._http.send(NAME, verb, self._base + path, deadline=self._deadline, auth=auth, **request)
-        if not answer.good:
-            raise _translated(answer)
-        body = answer.json(NAME) if answer.body else {}
-        if not isinstance(body, dict):
-            raise Unreadable(f"{NAME} answered {verb} {path} with no object", status=answer.status)
-        return body
+        with meters.outside("jira", f"{verb} {KEY.sub('{key}', path)}"):
+            answer = await self._http.send(NAME, verb, self._base + path, deadline=self._deadline, auth=auth, **request)
+            if not answer.good:
+                raise _translated(answer)
+            body = answer.json(NAME) if answer.body else {}
+            if not isinstance(body, dict):
+                raise Unreadable(f"{NAME} answered {verb} {path} with no object", status=answer.status)
+            return body
 
 
 def listed(answer: Mapping[str, Any], name: str) -> Sequence[Mapping[str, Any]]:

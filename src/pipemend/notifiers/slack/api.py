@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
+from pipemend import meters
 from pipemend.clients.answers import retry_after
 from pipemend.core.errors import NoAnswer, OutsideError, Refused, Throttled, Unreachable, Unreadable
 
@@ -46,10 +47,12 @@ class Api:
         self._client: AsyncWebClient | None = None
 
     async def read(self, method: str, **arguments: Any) -> Mapping[str, Any]:
-        return await self._call(method, http_verb="GET", params=arguments)
+        with meters.outside("slack", method):
+            return await self._call(method, http_verb="GET", params=arguments)
 
     async def write(self, method: str, **arguments: Any) -> Mapping[str, Any]:
-        return await self._call(method, json=arguments)
+        with meters.outside("slack", method):
+            return await self._call(method, json=arguments)
 
     async def close(self) -> None:
         if self._client and self._client.session:

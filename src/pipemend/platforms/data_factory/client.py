@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipemend.clients import azure
 from pipemend.clients.answers import date
+from pipemend.clients.azure import WHAT
 from pipemend.core.errors import Missing, Unreadable
 from pipemend.core.run import Resource
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 Json = Mapping[str, Any]
 Filters = Mapping[str, str]
-WHAT = "Data Factory"
 PAGES = 20
 QUESTION_SECONDS = 30.0
 
@@ -44,7 +44,9 @@ class Factory:
 
     async def run(self, run_id: str) -> Json | None:
         try:
-            answer: Any = await azure.read(WHAT, lambda: self._sdk.pipeline_runs.get(*self._place, run_id, cls=_raw))
+            answer: Any = await azure.read(
+                "getRun", lambda: self._sdk.pipeline_runs.get(*self._place, run_id, cls=_raw)
+            )
         except Missing:
             return None
         run = _object(answer)
@@ -66,7 +68,7 @@ class Factory:
         def ask(body: Any) -> Any:
             return self._sdk.pipeline_runs.query_by_factory(*self._place, body, cls=_raw)
 
-        return await self._all_pages(ask, _question(filters, after, before), pages, seconds)
+        return await self._all_pages("queryPipelineRuns", ask, _question(filters, after, before), pages, seconds)
 
     async def activities(self, run_id: str, filters: Filters, after: datetime, before: datetime) -> Found:
         """The activity runs of a run that fit all filters."""
@@ -74,12 +76,14 @@ class Factory:
         def ask(body: Any) -> Any:
             return self._sdk.activity_runs.query_by_pipeline_run(*self._place, run_id, body, cls=_raw)
 
-        return await self._all_pages(ask, _question(filters, after, before), PAGES, QUESTION_SECONDS)
+        return await self._all_pages(
+            "queryActivityruns", ask, _question(filters, after, before), PAGES, QUESTION_SECONDS
+        )
 
     async def create_run(self, pipeline: str, reference: str) -> str:
         """Starts a rerun of the failed activities of a run, with its parameters and in its group; the new run's id."""
         answer: Any = await azure.start(
-            WHAT,
+            "createRun",
             lambda: self._sdk.pipelines.create_run(
                 *self._place,
                 pipeline,
@@ -98,15 +102,15 @@ class Factory:
     async def cancel(self, run_id: str) -> None:
         """Cancels a run and the runs it started. Doing so twice does no harm, so it may be repeated."""
         await azure.read(
-            WHAT, lambda: self._sdk.pipeline_runs.cancel(*self._place, run_id, is_recursive=True, cls=_no_page)
+            "cancel", lambda: self._sdk.pipeline_runs.cancel(*self._place, run_id, is_recursive=True, cls=_no_page)
         )
 
-    async def _all_pages(self, ask: Any, body: dict[str, Any], pages: int, seconds: float) -> Found:
+    async def _all_pages(self, operation: str, ask: Any, body: dict[str, Any], pages: int, seconds: float) -> Found:
         ends = asyncio.get_running_loop().time() + seconds
         rows: list[Json] = []
         at: datetime | None = None
         for _ in range(pages):
-            answer = await azure.read(WHAT, partial(ask, body))
+            answer = await azure.read(operation, partial(ask, body))
             at = at or date(answer.headers.get("date", ""))
             page = _object(answer)
             rows += _rows(page)

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from pipemend import meters
 from pipemend.clients.answers import date, read_again, refusal, retry_after
 from pipemend.clients.azure import Identity
 from pipemend.clients.http import Answer, Http
@@ -47,6 +48,14 @@ class Rejected(Refused):
     def __init__(self, message: str, *, status: int, code: str) -> None:
         super().__init__(message, status=status)
         self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """An answer. `at` is the workspace's clock."""
+
+    body: Json
+    at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +113,8 @@ class Workspace:
         at: datetime | None = None
         query = {"run_type": "JOB_RUN", "limit": 25, **asked}
         for _ in range(pages):
-            answer = await self._answer("2.2/jobs/runs/list", query)
-            at = at or date(answer.headers.get("date", ""))
-            page = _object(answer)
+            answer = await self._page("2.2/jobs/runs/list", query)
+            at, page = at or answer.at, answer.body
             rows += [row for row in _list(page, "runs") if isinstance(row, dict)]
             if not (token := page.get("next_page_token")):
                 return Found(tuple(rows), at)
@@ -163,30 +171,32 @@ class Workspace:
         await self._tokens.close()
 
     async def _read(self, path: str, query: Json) -> Json:
-        return _object(await self._answer(path, query))
+        return (await self._page(path, query)).body
 
-    async def _answer(self, path: str, query: Json) -> Answer:
-        async def ask() -> Answer:
-            return self._checked(await self._send("GET", path, READ_SECONDS, params=query))
+    async def _page(self, path: str, query: Json) -> Page:
+        async def ask() -> Page:
+            return await self._send("GET", path, READ_SECONDS, params=query)
 
         return await read_again(ask, WHAT, READ_SECONDS)
 
     async def _start(self, path: str, body: Json) -> Json:
-        return _object(self._checked(await self._send("POST", path, START_SECONDS, json=body), starts=True))
+        return (await self._send("POST", path, START_SECONDS, json=body, starts=True)).body
 
-    async def _send(self, method: str, path: str, deadline: float, **more: Any) -> Answer:
+    async def _send(self, method: str, path: str, deadline: float, *, starts: bool = False, **more: Any) -> Page:
         await self._pace.turn()
         token = await self._tokens.token()
-        answer = await self._with(token, method, path, deadline, **more)
-        if answer.status == 401 and await self._tokens.renew(token):
-            answer = await self._with(await self._tokens.token(), method, path, deadline, **more)
-        return answer
+        with meters.outside("databricks", path.partition("/")[2]):
+            answer = await self._with(token, method, path, deadline, **more)
+            if answer.status == 401 and await self._tokens.renew(token):
+                answer = await self._with(await self._tokens.token(), method, path, deadline, **more)
+            answer = self._checked(answer, starts=starts)
+            return Page(_object(answer), date(answer.headers.get("date", "")))
 
     async def _with(self, token: str, method: str, path: str, deadline: float, **more: Any) -> Answer:
         url, headers = f"{self._address}/api/{path}", {"Authorization": f"Bearer {token}"}
         return await self._http.send(WHAT, method, url, deadline=deadline, headers=headers, **more)
 
-    def _checked(self, answer: Answer, *, starts: bool = False) -> Answer:
+    def _checked(self, answer: Answer, *, starts: bool) -> Answer:
         if answer.good:
             return answer
         error = refused(answer, starts=starts)

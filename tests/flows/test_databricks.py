@@ -10,6 +10,8 @@ from pipemend.core.alert import Alert
 from pipemend.core.attempt import AttemptStatus
 from pipemend.core.playbook import Playbook, Playbooks
 from pipemend.core.ticket import RemediationStatus, Status
+from pipemend.platforms.databricks import Databricks
+from pipemend.platforms.databricks.feed import Feed
 from pipemend.store import alerts
 from pipemend.store.database import Database
 from tests.platforms.tiny_databricks import RESOURCE, TinyDatabricks, connected
@@ -135,3 +137,15 @@ async def test_a_run_that_a_person_repaired_before_anybody_looked_opens_nothing(
     world.ends(run_id, "SUCCESS")
     await world.after(62)
     assert await world.tickets() == []
+
+
+async def test_a_repair_that_ended_while_we_were_away_is_seen_at_the_start(world: Workspace) -> None:
+    run_id = world.fails(error=GATEWAY)
+    await world.after(31)
+    world.ends(run_id, "SUCCESS")
+    dbx = world.services.platforms["databricks"]
+    assert isinstance(dbx, Databricks)
+    dbx._feeds = {RESOURCE.id: Feed(dbx.workspaces.of(None), world.clock)}  # a new process remembers nothing
+    dbx.workspaces.of(None).repaired.clear()
+    await world.after(31)
+    assert (await world.ticket()).ack_user == "AI_AUTO_HEAL"

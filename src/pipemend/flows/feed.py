@@ -156,13 +156,22 @@ def _root_ended(db: sa.Connection, s: Services, ticket: Ticket, run: Run, now: d
     if ticket.closed:
         return
     if ticket.run_ended_at is not None:
-        if run.ended_at and run.ended_at > ticket.run_ended_at and endings.live(db, ticket) is None:
-            persons.ended(db, s, tickets.move(db, ticket, run_ended_at=run.ended_at), run, now)
+        if run.ended_at and run.ended_at > ticket.run_ended_at:
+            _root_ended_again(db, s, ticket, run, now)
         return
     if run.status is RunStatus.SUCCEEDED:
         endings.closed_without_us(db, s, ticket, PIPELINE_USER, "the outermost run has succeeded after all", now)
     else:
         tickets.move(db, ticket, due_at=now)  # reads its error, then decides
+
+
+def _root_ended_again(db: sa.Connection, s: Services, ticket: Ticket, run: Run, now: datetime) -> None:
+    """A repair keeps the id of its run: it may be ours, which is then read at once, or somebody else's."""
+    live = endings.live(db, ticket)
+    if live is None:
+        persons.ended(db, s, tickets.move(db, ticket, run_ended_at=run.ended_at), run, now)
+    elif live.remediation_run_id and live.due_at is not None and live.owner is None:
+        attempts.touch(db, live, due_at=now)
 
 
 def _saw_rerun(db: sa.Connection, s: Services, run: Run, now: datetime) -> None:

@@ -36,12 +36,29 @@ MAY = {
     Remediable.CONDITIONAL: "A machine may repeat it only once its condition holds.",
     Remediable.NO: "No machine should repeat it: the same run would fail again.",
 }
+CONDITIONS = {
+    "restart_cluster": "A machine may repeat it once the cluster was started again.",
+    "scale_up_cluster": "A machine may repeat it on a larger cluster: on the same one it would fail again.",
+    "reinstall_libraries": "A machine may repeat it once the libraries were installed again.",
+    "check_upstream": "A machine may repeat it once the input is there.",
+    "refresh_linked_service": "A machine may repeat it once the connection was tested and answers.",
+}
+
+
+def may(said: Diagnosis) -> str:
+    """Whether a machine may act on it, and why or why not."""
+    if said.error_type == UNCLASSIFIED:
+        return "No machine should act on an unknown cause."
+    if said.details.get("addressed"):
+        return "No machine should repeat it: the text gives orders to whoever reads it, and is not trusted."
+    if said.remediable is Remediable.CONDITIONAL:
+        return CONDITIONS.get(str(said.details["action"]), MAY[said.remediable])
+    return MAY[said.remediable]
 
 
 def explanation(said: Diagnosis) -> str:
     """What broke, whether a machine may act, and the first thing to do, in a few sentences."""
-    may = "No machine should act on an unknown cause." if said.error_type == UNCLASSIFIED else MAY[said.remediable]
-    return " ".join((said.root_cause, may, *said.recommendations[:1]))
+    return " ".join((said.root_cause, may(said), *said.recommendations[:1]))
 
 
 def quote(text: str, start: int, end: int) -> str:

@@ -12,12 +12,18 @@ from rich.text import Text
 
 from pipemend.analyzers import rules
 from pipemend.analyzers.figures import by_rules
-from pipemend.analyzers.sentences import explanation
+from pipemend.analyzers.sentences import explanation, may
 from pipemend.core.errors import SettingsError
 from pipemend.core.rca import Diagnosis
 
 PLATFORMS = ("data_factory", "databricks")
-LABELS = ("Error type", "Confidence", "Severity", "Repeat", "Action", "Affects")
+SIGNS = {
+    "code": "its error code",
+    "name": "a name in it",
+    "number": "its error number",
+    "status": "its HTTP status",
+    "words": "its words",
+}
 
 
 def run(text: str | None, *, platform: str, code: str, context: str, jsonl: Path | None, out: Path | None) -> int:
@@ -92,18 +98,25 @@ def _answer(number: int, text: str) -> dict[str, Any]:
 
 
 def show(said: Diagnosis, console: Console) -> None:
-    """The explanation, for a person."""
-    values = (
-        said.error_type,
-        f"{said.confidence_word} ({said.confidence:.2f})",
-        str(said.severity),
-        str(said.remediable),
-        str(said.details["action"]),
-        said.affected_entity or "-",
+    """The explanation, for a person: what broke, where, why we think so, whether a machine may act, and what to do."""
+    quote = str(said.details.get("quote") or "")
+    broke = said.root_cause.replace(f': "{quote}"', "")
+    rows = (
+        ("What broke", f"{broke} ({said.error_type}, {said.severity})"),
+        ("Where", said.affected_entity or "the text names no table, file or server"),
+        ("Why", f'"{quote}"' if quote else "the text is empty"),
+        ("Sure?", f"{said.confidence_word} ({said.confidence:.2f}): {_reason(said)}"),
+        ("Machine?", f"{may(said)} Remediable: {said.remediable}, action: {said.details['action']}."),
     )
-    for label, value in zip(LABELS, values, strict=True):
-        console.print(Text.assemble((f"{label:<11}", "bold"), value))
-    console.print(Text(f"\n{said.root_cause}\n"), soft_wrap=True)
+    for label, value in rows:
+        console.print(Text.assemble((f"{label:<11}", "bold"), value), soft_wrap=True)
+    console.print(Text("\nWhat to do", style="bold"))
     for number, step in enumerate(said.recommendations, 1):
         console.print(Text(f"{number}. {step}"), soft_wrap=True)
-    console.print(Text(f"\nRule: {said.details.get('entry') or 'none'}", style="dim"))
+
+
+def _reason(said: Diagnosis) -> str:
+    entry = said.details.get("entry")
+    others = ", ".join(said.details.get("also", ()))
+    known = f"{SIGNS.get(str(said.details.get('sign')), 'its words')} (rule {entry})" if entry else "no rule knows it"
+    return f"{known}; it could also be {others}" if others else known

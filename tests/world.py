@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from inspect import unwrap
 from typing import Any
 
@@ -30,6 +31,7 @@ from pipemend.flows.services import Policy, Services, install
 from pipemend.store import alerts, attempts, audit, reports, tickets
 from pipemend.store.database import Database
 from pipemend.store.schema import audit_trail
+from pipemend.store.verify import Facts, verify
 from tests.fakes.clock import MovingClock
 from tests.fakes.engine import TableEngine
 from tests.fakes.factory import FACTORY, FakeFactory
@@ -141,6 +143,11 @@ class World:
     async def audit_line(self, action: str) -> Any:
         wish = sa.select(audit_trail).where(audit_trail.c.action == action)
         return await self.database.read(lambda db: db.execute(wish).one())
+
+    async def broken(self) -> set[str]:
+        """The rules that the tables break now."""
+        facts = Facts(now=self.clock.now(), living=frozenset(await self.engine.all_living()), grace=timedelta(0))
+        return {str(found) for found in await self.database.read(lambda db: verify(db, facts))}
 
     async def change_ticket(self, ticket: Ticket, **columns: Any) -> None:
         await self.database.write(lambda db: tickets.fill(db, ticket.id, **columns))

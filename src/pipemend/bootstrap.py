@@ -121,6 +121,7 @@ def policy(settings: Settings) -> Policy:
             open_for=timedelta(seconds=settings.breaker_open_seconds),
         ),
         watch_interval=timedelta(seconds=settings.watch_interval_seconds),
+        approval_wait=timedelta(seconds=settings.approval_expires_seconds),
         questions_per_hour=settings.model_questions_per_hour,
         retention=timedelta(days=settings.retention_days),
         levels=cast(Mapping[Severity, Level], levels),

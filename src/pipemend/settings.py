@@ -59,6 +59,11 @@ class Settings(BaseModel):
     )
     auto_remediation_max_retries: int = Field(3, ge=1, le=20, description="Attempts where a playbook names no number.")
     max_failure_age_seconds: int = Field(21600, ge=60, description="Older failures are left to people.")
+    approval_expires_seconds: int = Field(
+        14400,
+        ge=60,
+        description="So long people are asked for their yes; half of it over, they are reminded once.",
+    )
     max_repairs_in_flight: int = Field(20, ge=1, description="Repairs under way at once, in all.")
     max_repairs_per_connection: int | None = Field(
         None,

@@ -65,11 +65,6 @@ def test_when_nobody_objects_the_answer_is_to_try() -> None:
             "a later run of the same work has succeeded: there is nothing to repair",
         ),
         ("attempts_left", {"attempts": 3}, "all 3 attempts are used"),
-        (
-            "needs_nobody",
-            {"pipeline": PipelineRule(match="*", rerun="ask")},
-            "this pipeline is rerun only by a person's word (rule '*')",
-        ),
     ],
 )
 def test_it_objects_for_good_and_says_why(guardrail: str, changes: dict[str, object], reason: str) -> None:
@@ -77,6 +72,29 @@ def test_it_objects_for_good_and_says_why(guardrail: str, changes: dict[str, obj
     assert decision.never
     assert [word.guardrail for word in decision.words if word.objection] == [guardrail]
     assert decision.why == reason
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        (
+            {"pipeline": PipelineRule(match="*", rerun="ask")},
+            "this pipeline is rerun only by a person's word (rule '*')",
+        ),
+        (
+            {"playbook": replace(BOOK, approval=True)},
+            "retry_pipeline for GatewayTimeout needs the approval of a person",
+        ),
+    ],
+)
+def test_a_persons_yes_may_be_all_that_is_missing(changes: dict[str, object], reason: str) -> None:
+    decision = judge(situation(**changes))
+    assert (decision.asks, decision.never, decision.until) == (True, False, None)
+    assert (decision.record(START)["answer"], decision.why) == ("ask", reason)
+    assert judge(situation(**changes, approved=True)).allowed
+    assert judge(situation(**changes, by_person=True)).allowed
+    assert judge(situation(**changes, enabled=False)).never
+    assert judge(situation(**changes, held="storm")).record(START)["answer"] == "not yet"
 
 
 @pytest.mark.parametrize(

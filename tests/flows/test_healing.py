@@ -89,13 +89,6 @@ async def test_a_user_error_is_left_to_people_with_the_reason(world: World) -> N
     assert world.slack.told[-1].event.fields()["escalated"]
 
 
-async def test_an_error_that_needs_approval_is_left_to_people(world: World) -> None:
-    world.adf.fails("nightly-load", "ServerBusy")
-    await world.after(31)
-    assert not world.adf.rerun.calls
-    assert "needs the approval" in (await world.ticket()).decision["why"]
-
-
 async def test_switched_off_it_says_what_it_would_have_done(world: World) -> None:
     world.policy(enabled=False)
     world.adf.fails("nightly-load")

@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 
 from pipemend.core.attempt import Attempt, AttemptStatus
 from pipemend.core.events import (
+    ApprovalGranted,
+    ApprovalRequested,
     AttemptChanged,
     Event,
     Explained,
@@ -25,7 +27,7 @@ from pipemend.core.playbook import Playbook
 from pipemend.core.ports import Digest, News
 from pipemend.core.situation import Situation
 from pipemend.core.storm import Cause, Figures, Storm
-from pipemend.core.ticket import AI_EMPID, AI_USER, RemediationStatus, Status, Ticket
+from pipemend.core.ticket import AI_EMPID, AI_USER, Approval, RemediationStatus, Status, Ticket
 
 T = TypeVar("T", News, Digest)
 NOW = datetime(2026, 11, 23, 10, 15, tzinfo=UTC)
@@ -193,6 +195,26 @@ def breached(**changes: Any) -> News:
     return news(SlaBreached(ticket_id=TICKET, sla_seconds=1800), **{"id": 95, **changes})
 
 
+def asked(**changes: Any) -> News:
+    event = ApprovalRequested(
+        ticket_id=TICKET,
+        attempt=1,
+        action="retry_pipeline",
+        proposal="1f496d07ab12",
+        reason="retry_pipeline for ServerBusy needs the approval of a person",
+        expires_at=(NOW + timedelta(hours=4)).isoformat(),
+    )
+    proposal = {"id": "1f496d07ab12", "number": 1, "action": "retry_pipeline"}
+    ticket = a_ticket(approval=Approval.AWAITING, proposal=proposal)
+    return news(event, **{"id": 96, "ticket": ticket, **changes})
+
+
+def granted(**changes: Any) -> News:
+    ticket = a_ticket(approval=Approval.APPROVED, remediation_status=RemediationStatus.IN_PROGRESS)
+    event = ApprovalGranted(ticket_id=TICKET, attempt=1, user="rosa")
+    return news(event, **{"id": 97, "ticket": ticket, **changes})
+
+
 def repeated(told: T) -> T:
     return replace(told, repeated=True)
 
@@ -244,4 +266,6 @@ EVERY_EVENT = {
     "reopened": reopened(),
     "explained": explained(),
     "breached": breached(),
+    "asked": asked(),
+    "granted": granted(),
 }

@@ -16,10 +16,12 @@ from pipemend.settings import Settings
 from tests.notifiers.samples import (
     TICKET,
     a_ticket,
+    asked,
     breached,
     closed_by,
     exhausted,
     explained,
+    granted,
     opened,
     reopened,
     repeated,
@@ -111,6 +113,16 @@ async def test_an_escalation_is_a_comment_and_leaves_the_issue_open(jira: Jira, 
 
     assert jira_vendor.issue["status"] == "To Do"
     assert "Last Failure: the sink refused the connection" in jira_vendor.comments()[0]
+
+
+async def test_an_approval_is_asked_for_in_a_comment(jira: Jira, jira_vendor: TinyJira, told: Receipt):
+    await jira.tell(asked(), told)
+    await jira.tell(granted(), told)
+
+    asks, answer = jira_vendor.comments()
+    assert asks.startswith("🔔 Approval needed for nightly-load")
+    assert "Answer Until: 14:15 UTC" in asks
+    assert answer.startswith("👍 Attempt 1/3 was approved by rosa")
 
 
 async def test_a_breached_sla_is_one_line_in_a_comment(jira: Jira, jira_vendor: TinyJira, told: Receipt):

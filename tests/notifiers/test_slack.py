@@ -13,10 +13,12 @@ from pipemend.notifiers.slack.api import Api
 from pipemend.settings import Settings
 from tests.notifiers.samples import (
     TICKET,
+    asked,
     breached,
     closed_by,
     exhausted,
     explained,
+    granted,
     opened,
     reopened,
     repeated,
@@ -62,6 +64,19 @@ async def test_a_waiting_attempt_changes_the_status_line_alone(slack: Slack, sla
     assert len(slack_vendor.thread()) == 1
     assert as_read(slack_vendor.first["blocks"]).count("Status:") == 1
     assert "Status: Attempt 2/3 waits until 10:18 UTC" in as_read(slack_vendor.first["blocks"])
+
+
+async def test_an_approval_is_asked_for_in_the_thread_and_on_the_message(
+    slack: Slack, slack_vendor: TinySlack, told: Receipt
+):
+    receipt = await slack.tell(asked(), told)
+
+    (said,) = slack_vendor.thread()
+    assert said["text"] == "🔔 Approval needed for nightly-load"
+    assert "Answer Until: 14:15 UTC" in as_read(said["blocks"]).replace("\n", " ")
+    assert "Attempt 1/3 needs approval until 14:15 UTC" in as_read(slack_vendor.first["blocks"])
+    await slack.tell(granted(), receipt)
+    assert "Attempt 1/3 was approved by rosa" in as_read(slack_vendor.first["blocks"])
 
 
 async def test_a_breached_sla_is_one_line_in_the_thread(slack: Slack, slack_vendor: TinySlack, told: Receipt):

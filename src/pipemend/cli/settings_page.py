@@ -68,7 +68,7 @@ class Group:
 
 
 GROUPS = (
-    Group("What it may do", "", ("auto_", "breaker_", "max_", "starts_", "watch_")),
+    Group("What it may do", "", ("auto_", "approval_", "breaker_", "max_", "starts_", "watch_")),
     Group("Data Factory and its identity", FACTORY, ("azure_", "identity_", "msi_")),
     Group("Databricks", DATABRICKS, ("databricks_", "connections_")),
     Group("Playbooks", PLAYBOOKS, ("playbook",)),

@@ -77,6 +77,7 @@ class Attempt:
     revision: int
     stumbles: int
     owner: str | None
+    approved_by: str | None = None  # who said yes to it
     held: str | None = None  # why it waits for room though it is due, once that has been told
 
     @property

@@ -20,6 +20,23 @@ class Acknowledge(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Approve(Command):
+    """Yes to one attempt, as it was proposed; `proposal` names the one that the person saw."""
+
+    ticket_id: str
+    proposal: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reject(Command):
+    """No to what is proposed: the ticket is left to people."""
+
+    ticket_id: str
+    proposal: str | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Retry(Command):
     """Grants one attempt beyond the limit, in the person's name."""
 

@@ -96,6 +96,32 @@ class StatusChanged(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalRequested(Event):
+    """A person's yes is needed for this attempt. `reminder`: half of the time is over, and nobody has answered."""
+
+    name = "approval_requested"
+    attempt: int
+    action: str
+    proposal: str
+    reason: str
+    expires_at: str
+    reminder: bool = False
+
+    @property
+    def turn(self) -> Turn:
+        return Turn.PEOPLE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalGranted(Event):
+    """Somebody said yes to this attempt. A no, and no answer, are a `status_update` that leaves it to people."""
+
+    name = "approval_granted"
+    attempt: int
+    user: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Explained(Event):
     name = "explained"
     by: str

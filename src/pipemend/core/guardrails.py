@@ -38,7 +38,7 @@ def run_known(s: Situation) -> Objection | None:
 
 def recent_enough(s: Situation) -> Objection | None:
     """the failure is recent"""
-    if s.granted or s.attempts or s.failed_at is None or s.now - s.failed_at <= s.max_age:
+    if s.granted or s.attempts or s.asked or s.failed_at is None or s.now - s.failed_at <= s.max_age:
         return None
     return Objection(f"it failed {_span(s.now - s.failed_at)} ago, longer than {_span(s.max_age)}: a person decides")
 
@@ -120,12 +120,12 @@ def attempts_left(s: Situation) -> Objection | None:
 
 def needs_nobody(s: Situation) -> Objection | None:
     """no approval is needed"""
-    if s.by_person:
+    if s.by_person or s.approved:
         return None
     if s.pipeline.rerun == "ask":
-        return Objection(f"this pipeline is rerun only by a person's word (rule '{s.pipeline.match}')")
+        return Objection(f"this pipeline is rerun only by a person's word (rule '{s.pipeline.match}')", asks=True)
     if s.playbook and s.playbook.approval:
-        return Objection(f"{s.playbook.action} for {s.error_type} needs the approval of a person")
+        return Objection(f"{s.playbook.action} for {s.error_type} needs the approval of a person", asks=True)
     return None
 
 
@@ -181,7 +181,12 @@ class Decision:
     @property
     def never(self) -> bool:
         """Somebody objects for good."""
-        return any(objection.until is None for objection in self.objections)
+        return any(objection.final for objection in self.objections)
+
+    @property
+    def asks(self) -> bool:
+        """A person's yes is missing, and nobody objects for good."""
+        return not self.never and any(objection.asks for objection in self.objections)
 
     @property
     def until(self) -> datetime | None:
@@ -192,22 +197,29 @@ class Decision:
     @property
     def why(self) -> str:
         """The objections in words; what is for good comes first, and alone."""
-        final = [objection.reason for objection in self.objections if objection.until is None]
+        final = [objection.reason for objection in self.objections if objection.final]
         said = final or [objection.reason for objection in self.objections]
         return "; ".join(said) if said else "every guardrail agrees"
+
+    @property
+    def answer(self) -> str:
+        """`try`, `never`, `not yet`, or `ask` where nothing but a person's yes is missing."""
+        if self.allowed or self.never:
+            return "try" if self.allowed else "never"
+        return "ask" if self.asks and self.until is None else "not yet"
 
     def record(self, at: datetime) -> Mapping[str, Any]:
         """As it is kept on the ticket."""
         return {
             "at": stamp(at),
-            "answer": "try" if self.allowed else "never" if self.never else "not yet",
+            "answer": self.answer,
             "why": self.why,
             "until": stamp(self.until) if self.until else None,
             "words": [
                 {
                     "guardrail": w.guardrail,
                     "objects": w.objection is not None,
-                    "final": bool(w.objection and not w.objection.until),
+                    "final": bool(w.objection and w.objection.final),
                     "says": w.says,
                 }
                 for w in self.words

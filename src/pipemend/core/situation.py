@@ -81,6 +81,8 @@ class Situation:
     attempts: int = 0
     granted: int = 0
     by_person: bool = False  # the next attempt is one that a person granted
+    asked: bool = False  # a person is asked about this attempt, or was
+    approved: bool = False  # and said yes to it
     breaker: Breaker | None = None  # of the error type and the playbook's action; None: closed
     crowd: Crowd | None = None  # None: nobody counts yet, or this attempt has its place already
 
@@ -92,10 +94,15 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class Objection:
-    """Why not. `until` set: not yet, look again then; else for good."""
+    """Why not. `until` set: not yet, look again then; `asks`: not without a person's yes; else for good."""
 
     reason: str
     until: datetime | None = None
+    asks: bool = False  # a person's yes takes it away
+
+    @property
+    def final(self) -> bool:
+        return self.until is None and not self.asks
 
 
 Guardrail = Callable[[Situation], Objection | None]

@@ -94,6 +94,7 @@ class Ticket:
     approval_by: str | None = None
     approval_at: datetime | None = None
     approval_expires_at: datetime | None = None
+    proposal: Mapping[str, Any] | None = None  # what a person is asked to say yes to
     merged_into: str | None = None
     due_at: datetime | None = None
     revision: int = 0

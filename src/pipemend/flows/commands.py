@@ -6,14 +6,14 @@ from functools import partial
 
 import sqlalchemy as sa
 
-from pipemend.core.commands import Acknowledge, Command, Correct, Pause, Resume, Retry, Stop, Switch
+from pipemend.core.commands import Acknowledge, Approve, Command, Correct, Pause, Reject, Resume, Retry, Stop, Switch
 from pipemend.core.errors import OutsideError, Overtaken, Stale
 from pipemend.core.events import StatusChanged
 from pipemend.core.guardrails import connection_known, judge, pipeline_allows, switched_on
 from pipemend.core.run import RunRef
 from pipemend.core.situation import Situation
 from pipemend.core.ticket import RemediationStatus, Status, Ticket
-from pipemend.flows import correcting, endings, switching
+from pipemend.flows import answering, correcting, endings, switching
 from pipemend.flows.decision import Grounds, decide
 from pipemend.flows.services import Services
 from pipemend.store import attempts, audit, events, tickets
@@ -44,6 +44,10 @@ def _do(s: Services, command: Command, db: sa.Connection) -> Ticket | None:
     match command:
         case Acknowledge():
             return _acknowledge(db, s, command)
+        case Approve():
+            return answering.approve(db, s, command)
+        case Reject():
+            return answering.reject(db, s, command)
         case Retry():
             return _retry(db, s, command)
         case Stop():

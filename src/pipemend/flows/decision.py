@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from pipemend.core.approval import Proposal
 from pipemend.core.attempt import LIVE, Attempt, AttemptStatus
 from pipemend.core.clock import stamp
 from pipemend.core.events import AttemptChanged, Event, RetryScheduled
@@ -15,8 +16,8 @@ from pipemend.core.playbook import PipelineRule, Playbook, auto_heal_possible
 from pipemend.core.ports import Platform
 from pipemend.core.rca import UNCLASSIFIED, Diagnosis, Remediable
 from pipemend.core.situation import Crowd, Situation, Standing
-from pipemend.core.ticket import AI_USER, RemediationStatus, Ticket
-from pipemend.flows import endings
+from pipemend.core.ticket import AI_USER, Approval, RemediationStatus, Ticket
+from pipemend.flows import approvals, endings
 from pipemend.flows.breakers import breaker_of
 from pipemend.flows.services import Services
 from pipemend.store import attempts, events, switches, tickets
@@ -46,6 +47,12 @@ class Grounds:
         return cls(error_type=diagnosis.error_type, possible=possible, says=says(diagnosis), reason=reason)
 
 
+def grounds_of(ticket: Ticket) -> Grounds:
+    """What a new look rests on: while people are asked, what they are asked about."""
+    asked = ticket.proposal if ticket.approval is Approval.AWAITING else None
+    return Grounds(**asked["grounds"], error_type=asked["error_type"]) if asked else Grounds.of_ticket(ticket)
+
+
 WHY_NOT = {
     Remediable.NO: "the same run would fail again",
     Remediable.CONDITIONAL: "it heals only once something else has changed",
@@ -67,8 +74,9 @@ def situation(
     *,
     starts: bool = False,
     crowd: Crowd | None = None,
+    attempt: Attempt | None = None,
 ) -> Situation:
-    """Everything the guardrails may ask, read in this unit.
+    """Everything the guardrails may ask, read in this unit. `attempt`: the one that is to start.
 
     Before a start only what lives elsewhere counts as another repair. Before that what waits counts too: of a hundred
     failures of one pipeline one has an attempt, and the others ask for nothing but a look at their rows.
@@ -110,9 +118,18 @@ def situation(
         attempts=len(tried),
         granted=sum(a.by != AI_USER for a in tried) + by_person,
         by_person=by_person,
+        asked=ticket.approval is Approval.AWAITING or (attempt is not None and attempt.approved_by is not None),
+        approved=_approved(attempt, book),
         crowd=crowd,
         breaker=breaker_of(db, s, (grounds.error_type, book.action), now) if book else None,
     )
+
+
+def _approved(attempt: Attempt | None, book: Playbook | None) -> bool:
+    """A yes is for one action: once the playbook has another one it does not count."""
+    if attempt is None or attempt.approved_by is None or book is None:
+        return False
+    return attempt.remediation_action == book.action
 
 
 def _started_today(db: sa.Connection, ticket: Ticket, rule: PipelineRule, now: datetime) -> tuple[datetime, ...]:
@@ -129,17 +146,53 @@ def _plain_rerun(error_type: str, platform: Platform) -> Playbook | None:
 
 
 def decide(db: sa.Connection, s: Services, ticket: Ticket, grounds: Grounds, now: datetime) -> Ticket:
-    """Judges the ticket and does what follows: an attempt is scheduled, or looked at later, or people are told."""
+    """Judges the ticket and does what follows: an attempt is scheduled, people are asked or told, or it waits."""
     if ticket.closed or endings.pending(db, ticket):  # somebody was quicker
         return tickets.move(db, ticket, due_at=None, owner=None)
+    if approvals.expired(ticket, now):
+        return approvals.expire(db, s, ticket, now)
     view = situation(db, s, ticket, grounds, now)
     decision = judge(view)
     ticket = remember(db, ticket, decision, view.limit, now)
     if decision.never:
         return endings.left_to_people(db, s, ticket, decision.why, now, status=_ends_as(decision, ticket))
-    if decision.allowed or ticket.remediation_attempts or ticket.granted:
-        return _schedule(db, s, ticket, grounds, view, decision.until, now)
-    return tickets.move(db, ticket, due_at=decision.until)
+    if decision.until is not None and not (ticket.remediation_attempts or ticket.granted or view.asked):
+        return tickets.move(db, ticket, due_at=decision.until)
+    if decision.asks:
+        return ask(db, s, ticket, grounds, view, decision, now)
+    return schedule(db, s, ticket, grounds, view, decision.until, now)
+
+
+def ask(
+    db: sa.Connection,
+    s: Services,
+    ticket: Ticket,
+    grounds: Grounds,
+    view: Situation,
+    decision: Decision,
+    now: datetime,
+) -> Ticket:
+    """Nothing but a person's yes is missing: people are asked."""
+    rests_on = {"possible": grounds.possible, "says": grounds.says, "reason": grounds.reason}
+    return approvals.ask(db, s, ticket, proposed(db, ticket, grounds, view, decision), rests_on, now)
+
+
+def proposed(db: sa.Connection, ticket: Ticket, grounds: Grounds, view: Situation, decision: Decision) -> Proposal:
+    """The attempt that would be scheduled."""
+    book, before = _book(view), attempts.of_ticket(db, ticket.id)
+    return Proposal(
+        number=len(before) + 1,
+        action=book.action,
+        error_type=grounds.error_type,
+        run_id=_latest_failed(before) or ticket.root_run_id,
+        why="; ".join(objection.reason for objection in decision.objections if objection.asks),
+    )
+
+
+def _book(view: Situation) -> Playbook:
+    if view.playbook is None:
+        raise AssertionError("a decision to try has a playbook")
+    return view.playbook
 
 
 def remember(db: sa.Connection, ticket: Ticket, decision: Decision, limit: int, now: datetime) -> Ticket:
@@ -150,13 +203,13 @@ def remember(db: sa.Connection, ticket: Ticket, decision: Decision, limit: int, 
 
 
 def _ends_as(decision: Decision, ticket: Ticket) -> RemediationStatus | None:
-    objecting = {word.guardrail for word in decision.words if word.objection and word.objection.until is None}
+    objecting = {word.guardrail for word in decision.words if word.objection and word.objection.final}
     if "attempts_left" in objecting and not objecting & {"has_playbook", "analyzer_agrees", "nobody_took_over"}:
         return RemediationStatus.MAX_RETRIES_EXCEEDED
     return endings.repair_so_far(ticket)
 
 
-def _schedule(
+def schedule(
     db: sa.Connection,
     s: Services,
     ticket: Ticket,
@@ -164,13 +217,14 @@ def _schedule(
     view: Situation,
     until: datetime | None,
     now: datetime,
+    *,
+    approved_by: str | None = None,
 ) -> Ticket:
-    book = view.playbook
-    if book is None:
-        raise AssertionError("a decision to try has a playbook")
+    """The next attempt waits for its time; at once when a person wants it."""
+    book = _book(view)
     before = attempts.of_ticket(db, ticket.id)
     number = len(before) + 1
-    wait = 0.0 if view.by_person else book.wait_before(view.attempts + 1, s.jitter())
+    wait = 0.0 if view.by_person or approved_by else book.wait_before(view.attempts + 1, s.jitter())
     due = now + timedelta(seconds=wait)  # what objects now is asked again then: it may have ended before its time
     attempts.insert(
         db,
@@ -182,11 +236,13 @@ def _schedule(
         error_type=grounds.error_type,
         remediation_action=book.action,
         by=ticket.rca["granted_by"] if view.by_person else AI_USER,
+        approved_by=approved_by,
         created_at=now,
         started_at=now,
         due_at=due,
     )
-    ticket = tickets.move(db, ticket, remediation_status=RemediationStatus.IN_PROGRESS)
+    answered = {} if approved_by else {"approval": None, "approval_expires_at": None}
+    ticket = tickets.move(db, ticket, remediation_status=RemediationStatus.IN_PROGRESS, due_at=None, **answered)
     events.record(db, _scheduled(ticket, number, max(due, until or due), grounds.reason), now, s.notifiers)
     return ticket
 

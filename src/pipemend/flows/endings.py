@@ -1,13 +1,14 @@
 """How a repair ends: healed, left to people, or overtaken by somebody else. Each in the unit that makes it true."""
 
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
 from pipemend.core.attempt import Attempt, AttemptStatus
 from pipemend.core.events import AttemptChanged, StatusChanged
 from pipemend.core.sla import sla_status
-from pipemend.core.ticket import AI_EMPID, AI_USER, MERGED_USER, RemediationStatus, Status, Ticket
+from pipemend.core.ticket import AI_EMPID, AI_USER, MERGED_USER, Approval, RemediationStatus, Status, Ticket
 from pipemend.flows.services import Services
 from pipemend.store import attempts, audit, events, tickets
 
@@ -87,7 +88,13 @@ def close(
         remediation_run_id=remediation_run_id or ticket.remediation_run_id,
         hands_off=hands_off or ticket.hands_off,
         due_at=None,
+        **withdrawn(ticket),
     )
+
+
+def withdrawn(ticket: Ticket) -> dict[str, Any]:
+    """The columns that take a question back to which nobody has answered."""
+    return {"approval": None, "approval_expires_at": None} if ticket.approval is Approval.AWAITING else {}
 
 
 def _audit_success(db: sa.Connection, ticket: Ticket, attempt: Attempt, now: datetime, late: bool) -> None:
@@ -148,6 +155,7 @@ def left_to_people(
         remediation_status=status,
         due_at=None,
         owner=None,
+        **withdrawn(ticket),
     )
     exhausted = status is RemediationStatus.MAX_RETRIES_EXCEEDED
     audit.write(
@@ -224,6 +232,13 @@ def cancel_waiting(db: sa.Connection, s: Services, ticket: Ticket, reason: str, 
             end_attempt(db, attempt, AttemptStatus.CANCELLED, now, reason)
 
 
+def take_back(db: sa.Connection, s: Services, ticket: Ticket, reason: str, now: datetime) -> Ticket:
+    """An attempt that waits is not to begin as it is; another one may follow."""
+    cancel_waiting(db, s, ticket, reason, now)
+    repair = ticket.remediation_status if ticket.remediation_attempts else None
+    return tickets.move(db, ticket, remediation_status=repair)
+
+
 def _while_running(db: sa.Connection, ticket: Ticket) -> RemediationStatus | None:
     """While a rerun of ours still runs the repair is in progress; its end will say more."""
     return RemediationStatus.IN_PROGRESS if live(db, ticket) else repair_so_far(ticket)
@@ -244,7 +259,13 @@ def step_back(db: sa.Connection, s: Services, ticket: Ticket, user: str, reason:
     """A person asked the automation to stop; a rerun that runs is left alone."""
     cancel_waiting(db, s, ticket, reason, now)
     ticket = tickets.move(
-        db, ticket, hands_off=reason, remediation_status=_while_running(db, ticket), due_at=None, owner=None
+        db,
+        ticket,
+        hands_off=reason,
+        remediation_status=_while_running(db, ticket),
+        due_at=None,
+        owner=None,
+        **withdrawn(ticket),
     )
     audit.write(db, "automation_stopped", at=now, user=user, ticket=ticket, details={"reason": reason})
     events.record(

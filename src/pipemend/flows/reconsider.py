@@ -11,7 +11,7 @@ from pipemend.core.errors import OutsideError, Overtaken
 from pipemend.core.run import RunRef, RunStatus
 from pipemend.core.ticket import PIPELINE_USER, Ticket
 from pipemend.flows import endings
-from pipemend.flows.decision import Grounds, decide
+from pipemend.flows.decision import Grounds, decide, grounds_of
 from pipemend.flows.intake import READ_SECONDS, Found, look
 from pipemend.flows.services import Services
 from pipemend.flows.tickets import Opening, diagnosed, explained_by
@@ -116,7 +116,7 @@ def _move_up(db: sa.Connection, s: Services, ticket: Ticket, found: Found) -> Ti
 
 def _decide(s: Services, ticket_id: str, db: sa.Connection) -> None:
     ticket = tickets.lock(db, ticket_id)
-    decide(db, s, ticket, Grounds.of_ticket(ticket), s.clock.now())
+    decide(db, s, ticket, grounds_of(ticket), s.clock.now())
 
 
 def _stumbled(s: Services, was: Ticket, why: str, db: sa.Connection) -> None:

@@ -37,7 +37,7 @@ from pipemend.core.situation import Crowd, Standing
 from pipemend.core.ticket import AI_USER, RECOVERED_USER, RemediationStatus, Ticket
 from pipemend.engine import flow, step
 from pipemend.flows import elsewhere, endings
-from pipemend.flows.decision import Grounds, decide, facts, remember, situation
+from pipemend.flows.decision import Grounds, ask, decide, facts, remember, situation
 from pipemend.flows.services import Services, services
 from pipemend.store import attempts, audit, borrowed, events, tickets
 from pipemend.store.database import transient
@@ -192,12 +192,16 @@ def judged(
     crowd: Crowd | None = None,
 ) -> Attempt | None:
     """Starts the attempt, puts it off, or ends it, as the guardrails say. `crowd`: it has no place yet."""
-    view = situation(db, s, ticket, grounds, now, starts=True, crowd=crowd)
+    view = situation(db, s, ticket, grounds, now, starts=True, crowd=crowd, attempt=attempt)
     decision = judge(view)
     was = str(ticket.decision.get("why", ""))
     ticket = remember(db, ticket, decision, view.limit, now)
     if decision.never:
         endings.left_to_people(db, s, ticket, decision.why, now, status=endings.repair_so_far(ticket))
+        return None
+    if decision.asks:  # the rules have changed since it was decided
+        ticket = endings.take_back(db, s, ticket, decision.why, now)
+        ask(db, s, ticket, grounds, view, decision, now)
         return None
     if decision.until is not None:
         _put_off(db, s, attempt, decision, decision.why if decision.why != was else None, now)

@@ -104,6 +104,7 @@ class Policy:
     starts_per_minute: int = 30
     breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
     watch_interval: timedelta = timedelta(seconds=30)
+    approval_wait: timedelta = timedelta(hours=4)  # so long people are asked for their yes
     questions_per_hour: int = 60  # to models
     retention: timedelta = timedelta(days=90)
     levels: Mapping[Severity, Level] = field(default_factory=lambda: dict(LEVELS))

@@ -9,7 +9,14 @@ from datetime import UTC, datetime, timedelta
 
 from pipemend.core.attempt import AttemptStatus
 from pipemend.core.clock import moment
-from pipemend.core.events import AttemptChanged, RemediationStarted, RetryScheduled, StatusChanged
+from pipemend.core.events import (
+    ApprovalGranted,
+    ApprovalRequested,
+    AttemptChanged,
+    RemediationStarted,
+    RetryScheduled,
+    StatusChanged,
+)
 from pipemend.core.ports import News
 from pipemend.core.rca import UNCLASSIFIED
 from pipemend.core.ticket import AI_USER, MERGED_USER, PIPELINE_USER, RECOVERED_USER, RemediationStatus, Status, Ticket
@@ -125,6 +132,8 @@ def decision(ticket: Ticket) -> str:
     match taken.get("answer"):
         case "try":
             return f"repair automatically - {why or 'every guardrail agrees'}"
+        case "ask":
+            return f"waits for a person's yes - {why}"
         case "not yet":
             return f"not yet - {why}{_until(taken.get('until'), ticket.timestamp)}"
         case "never":
@@ -233,6 +242,27 @@ def action_required(news: News) -> str:
     return f"{_sentence(reason or 'automation has stopped')} {PLEASE}"
 
 
+def approval_text(news: News) -> str:
+    again = "Still needs approval" if getattr(news.event, "reminder", False) else "Approval needed"
+    return f"🔔 {again} for {pipeline(news.ticket)}"
+
+
+def approval_facts(event: ApprovalRequested, news: News) -> tuple[Fact, ...]:
+    """What one yes would start."""
+    return (
+        ("Ticket ID", news.ticket.id),
+        ("Pipeline", pipeline(news.ticket)),
+        ("Error Type", error_type(news.ticket)),
+        ("Attempt", of_max(news)),
+        ("Action", (DOES.get(event.action) or one_line(event.action)).rstrip(".")),
+        ("Answer Until", _clock(event.expires_at, news.at)),
+    )
+
+
+def approval_reason(event: ApprovalRequested) -> str:
+    return f"{_sentence(event.reason)} Without an answer nothing is run, and the ticket is left to people."
+
+
 def status_line(news: News) -> str:
     """How the ticket stands after this event, in one line; empty when the event says nothing about it."""
     match news.event:
@@ -244,6 +274,10 @@ def status_line(news: News) -> str:
             return _attempt(news, event)
         case StatusChanged() as event:
             return _moved(news, event)
+        case ApprovalRequested() as event:
+            return f"🔔 Attempt {of_max(news)} needs approval until {_clock(event.expires_at, news.at)}"
+        case ApprovalGranted() as event:
+            return f"👍 Attempt {of_max(news)} was approved by {one_line(event.user)}"
     return ""
 
 
@@ -262,6 +296,11 @@ def clock_time(at: datetime, today: datetime) -> str:
     """`03:15 UTC`, with the date when it is not today's."""
     at, today = at.astimezone(UTC), today.astimezone(UTC)
     return f"{at:%H:%M} UTC" if at.date() == today.date() else f"{at:%Y-%m-%d %H:%M} UTC"
+
+
+def _clock(at: str, today: datetime) -> str:
+    when = moment(at)
+    return clock_time(when, today) if when else "unknown"
 
 
 def _closing(who: str, reason: str, ticket: Ticket) -> str:
@@ -320,6 +359,8 @@ def _until(stamp: object, today: datetime) -> str:
 def _would_have(ticket: Ticket) -> str:
     """Switched off, and nothing else against it: people see what would have been done."""
     against = [word.get("guardrail") for word in ticket.decision.get("words") or () if word.get("objects")]
+    if against == ["switched_on", "needs_nobody"]:
+        return "; switched on, a person would be asked"
     return "; switched on, it would be tried" if against == ["switched_on"] else ""
 
 

@@ -19,6 +19,8 @@ KINDS: Mapping[str, type[facts.Event]] = {
         facts.RetryScheduled,
         facts.AttemptChanged,
         facts.StatusChanged,
+        facts.ApprovalRequested,
+        facts.ApprovalGranted,
         facts.Explained,
         facts.SlaBreached,
         facts.AutomationChanged,

@@ -90,6 +90,7 @@ tickets = sa.Table(
     sa.Column("approval_by", sa.Text),
     sa.Column("approval_at", Instant),
     sa.Column("approval_expires_at", Instant),
+    sa.Column("proposal", sa.JSON(none_as_null=True)),
     sa.Column("merged_into", sa.Text),
     sa.Column("storm_id", sa.Text),  # the storm it is told with
     sa.Column("search_text", sa.Text, nullable=False, server_default=""),
@@ -161,6 +162,7 @@ attempts = sa.Table(
     sa.Column("duration_seconds", sa.Integer),
     sa.Column("failure_reason", sa.Text),
     sa.Column("deadline", Instant),
+    sa.Column("approved_by", sa.Text),
     sa.Column("held", sa.Text),
     *_leased(),
     sa.UniqueConstraint("ticket_id", "attempt_number"),

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter
 from fastapi import Query as InQuery
 
-from pipemend.core.commands import Acknowledge, Command, Retry, Stop
+from pipemend.core.commands import Acknowledge, Approve, Command, Reject, Retry, Stop
 from pipemend.core.errors import NotFound
 from pipemend.flows import commands
 from pipemend.flows.services import Services
@@ -83,6 +83,25 @@ async def acknowledge(
 ) -> schemas.TicketOut:
     """Closes the ticket in your name. A rerun in flight may finish, no further attempt starts."""
     command = Acknowledge(by=user.name, ticket_id=ticket_id, empid=body.empid if body else None)
+    return await _obey(services, command)
+
+
+@router.post("/tickets/{ticket_id}/approve")
+async def approve(
+    services: Served, user: Operator, ticket_id: asked.TicketId, body: asked.ApproveIn | None = None
+) -> schemas.TicketOut:
+    """Yes to the one attempt that is proposed, in your name. All guardrails are asked again before it starts."""
+    command = Approve(by=user.name, ticket_id=ticket_id, proposal=body.proposal if body else None)
+    return await _obey(services, command)
+
+
+@router.post("/tickets/{ticket_id}/reject")
+async def reject(
+    services: Served, user: Operator, ticket_id: asked.TicketId, body: asked.RejectIn | None = None
+) -> schemas.TicketOut:
+    """No to what is proposed: nothing is run, and the ticket is left to people."""
+    given = body or asked.RejectIn()
+    command = Reject(by=user.name, ticket_id=ticket_id, proposal=given.proposal, reason=given.reason)
     return await _obey(services, command)
 
 

@@ -59,6 +59,19 @@ class AcknowledgeIn(Body):
     empid: Annotated[str, Field(max_length=100, pattern=r"^[^\x00]*$")] | None = None
 
 
+ProposalId = Annotated[str, Field(max_length=64, pattern=r"^[0-9a-f]+$")]
+
+
+class ApproveIn(Body):
+    """`proposal`: its id as you saw it; another one since then gets no yes."""
+
+    proposal: ProposalId | None = None
+
+
+class RejectIn(ApproveIn):
+    reason: Words = ""
+
+
 class StopIn(Body):
     cancel_run: bool = Field(False, strict=True)
 

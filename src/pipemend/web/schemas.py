@@ -83,6 +83,7 @@ class TicketOut(Answer):
     approval_by: str | None
     approval_at: Time | None
     approval_expires_at: Time | None
+    proposal: dict[str, Any] | None
     merged_into: str | None
     due_at: Time | None
     revision: int
@@ -143,6 +144,7 @@ class AttemptOut(Answer):
     stumbles: int
     owner: str | None
     awaits: str | None
+    approved_by: str | None
     held: str | None
 
 

@@ -3,7 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipemend.core.events import Explained, RemediationStarted, SlaBreached, StatusChanged, TicketOpened
+from pipemend.core.events import (
+    ApprovalGranted,
+    ApprovalRequested,
+    Explained,
+    RemediationStarted,
+    SlaBreached,
+    StatusChanged,
+    TicketOpened,
+)
 from pipemend.core.ports import Digest, News
 from pipemend.core.ticket import AI_USER, Status
 from pipemend.notifiers import phrases
@@ -52,6 +60,10 @@ def telling(news: News) -> Telling:
             return Telling(opens=True, comment=[started(news)])
         case StatusChanged() as event:
             return _moved(news, event)
+        case ApprovalRequested() as event:
+            return Telling(opens=True, comment=approval(news, event))
+        case ApprovalGranted():
+            return Telling(comment=[paragraph(text(phrases.status_line(news), limit=500))])
         case SlaBreached():
             return Telling(opens=True, comment=[paragraph(text(phrases.breach_line(news.ticket)))])
     return Telling()
@@ -108,6 +120,16 @@ def escalation(news: News) -> Sequence[Node]:
         paragraph(strong(phrases.escalation_header(news))),
         lines(_fact(*fact) for fact in phrases.escalation_facts(news)),
         paragraph(text(required, limit=3000)),
+    )
+    return [frame, *_dashboard(news)]
+
+
+def approval(news: News, event: ApprovalRequested) -> Sequence[Node]:
+    frame = panel(
+        "warning",
+        paragraph(strong(phrases.approval_text(news))),
+        lines(_fact(*fact) for fact in phrases.approval_facts(event, news)),
+        paragraph(text(phrases.approval_reason(event), limit=1000)),
     )
     return [frame, *_dashboard(news)]
 

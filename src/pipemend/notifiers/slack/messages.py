@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from pipemend.core.events import (
+    ApprovalGranted,
+    ApprovalRequested,
     AttemptChanged,
     Event,
     Explained,
@@ -66,7 +68,10 @@ def telling(news: News) -> Telling:
             said = started(news)
         case RetryScheduled():
             said = retry(news)
-        case AttemptChanged():
+        case ApprovalRequested() as event:
+            said = approval(news, event)
+            return Telling(line=line, reply=said, opening=said, ending=True)
+        case AttemptChanged() | ApprovalGranted():
             return Telling(line=line)
         case StatusChanged() as event:
             return _moved(news, event, line)
@@ -130,6 +135,16 @@ def escalation(news: News) -> Message:
         *dashboard_button(news.link, style="danger"),
     ]
     return _message(phrases.escalation_text(news), blocks)
+
+
+def approval(news: News, event: ApprovalRequested) -> Message:
+    blocks = [
+        header(phrases.approval_text(news)),
+        facts(phrases.approval_facts(event, news)),
+        section(plain(phrases.approval_reason(event), 1000)),
+        *dashboard_button(news.link),
+    ]
+    return _message(phrases.approval_text(news), blocks)
 
 
 def breach(news: News) -> Message:

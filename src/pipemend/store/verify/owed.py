@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import sqlalchemy as sa
 
-from pipemend.core.ticket import Approval, RemediationStatus
+from pipemend.core.ticket import RemediationStatus
 from pipemend.store.alerts import OPEN_STATES
 from pipemend.store.attempts import WAITS_OR_LIVES
 from pipemend.store.schema import alerts, attempts, feeds, receipts, tickets
@@ -44,16 +44,15 @@ def _attempts(db: sa.Connection, facts: Facts) -> Iterator[Violation]:
 
 
 def _tickets(db: sa.Connection) -> Iterator[Violation]:
-    """Tickets whose decision was put off, and which no attempt goes on with."""
+    """Tickets whose decision was put off or left to a person's yes, and which no attempt goes on with."""
     pending = sa.exists().where(attempts.c.ticket_id == tickets.c.id, attempts.c.status.in_(WAITS_OR_LIVES))
-    put_off = sa.func.coalesce(tickets.c.decision["answer"].as_string(), "not yet") == "not yet"
-    repair, approval = tickets.c.remediation_status, tickets.c.approval
+    put_off = sa.func.coalesce(tickets.c.decision["answer"].as_string(), "not yet").in_(["not yet", "ask"])
+    repair = tickets.c.remediation_status
     wish = sa.select(tickets.c.id).where(
         tickets.c.tab.in_(UNCLOSED),
         _idle(tickets),
         tickets.c.hands_off.is_(None),
         sa.or_(repair.is_(None), repair == RemediationStatus.IN_PROGRESS),
-        sa.or_(approval.is_(None), approval != Approval.AWAITING, tickets.c.approval_expires_at.is_(None)),
         put_off,
         ~pending,
     )

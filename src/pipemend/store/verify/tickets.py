@@ -34,6 +34,7 @@ MISFITS: Mapping[str, sa.ColumnElement[bool]] = {
     ),
     "it waits for an approval, and is closed": sa.and_(AWAITING, CLOSED),
     "an approval is awaited without end": sa.and_(AWAITING, T.approval_expires_at.is_(None)),
+    "it waits for an approval, and says not of what": sa.and_(AWAITING, T.proposal.is_(None)),
 }
 
 
@@ -55,7 +56,7 @@ def the_repair_says_what_the_attempts_say(db: sa.Connection, facts: Facts) -> It
     pends, number = sa.func.coalesce(made.c.pending, 0), sa.func.coalesce(made.c.begun, 0)
     wrong = {
         "an attempt waits or runs, and the repair is not in progress": sa.and_(pends > 0, ~IN_PROGRESS),
-        "the repair is in progress, and no attempt waits or runs": sa.and_(pends == 0, IN_PROGRESS),
+        "the repair is in progress, and no attempt waits or runs": sa.and_(pends == 0, IN_PROGRESS, ~AWAITING),
         "the last attempt that was begun has another number": T.remediation_attempts != number,
         "an attempt was begun, and the repair says nothing": sa.and_(REPAIR == "", number > 0),
         "it waits for an approval while an attempt waits or runs": sa.and_(AWAITING, pends > 0),

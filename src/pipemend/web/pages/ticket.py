@@ -11,15 +11,15 @@ from starlette.responses import RedirectResponse, Response
 
 from pipemend.core.attempt import Attempt, AttemptStatus
 from pipemend.core.badge import TAB_NAMES, badge, tab
-from pipemend.core.commands import Acknowledge, Command, Retry, Stop
+from pipemend.core.commands import Acknowledge, Approve, Command, Reject, Retry, Stop
 from pipemend.core.errors import Stale
 from pipemend.core.playbook import ERROR_TYPES
 from pipemend.core.rca import UNCLASSIFIED
-from pipemend.core.ticket import RemediationStatus, Ticket
+from pipemend.core.ticket import Approval, RemediationStatus, Ticket
 from pipemend.flows import commands
 from pipemend.flows.services import Services
 from pipemend.store import attempts, audit, tickets
-from pipemend.web.asked import CorrectIn, TicketId
+from pipemend.web.asked import ApproveIn, CorrectIn, RejectIn, TicketId
 from pipemend.web.auth import Operator, Served, User
 from pipemend.web.pages.rendering import frame_in, show
 from pipemend.web.pages.words import web_link
@@ -41,8 +41,10 @@ SAID = {
     AttemptStatus.CANCELLED: "Cancelled",
     AttemptStatus.TIMED_OUT: "Timed out",
 }
+QUIET = (RemediationStatus.IN_PROGRESS, RemediationStatus.SUCCEEDED)
 ANSWERS = {
     "try": ("Repair automatically", "healing"),
+    "ask": ("Needs approval", "approval"),
     "not yet": ("Not yet", "approval"),
     "never": ("No automatic repair", "quiet"),
 }
@@ -67,6 +69,7 @@ class Allowed:
     retry: bool
     stop: bool
     correct: bool
+    answer: bool  # yes or no to what is proposed
 
 
 async def story(
@@ -113,6 +116,24 @@ async def correct(
     return RedirectResponse(f"/dashboard?ticket={quote(ticket_id, safe='')}", 303)
 
 
+@router.post("/{ticket_id}/approve")
+async def approve(
+    request: Request, services: Served, user: Operator, ticket_id: TicketId, form: Annotated[ApproveIn, Form()]
+) -> Response:
+    """Yes to what the page shows."""
+    wish = Approve(by=user.name, ticket_id=ticket_id, proposal=form.proposal)
+    return await _carry_out(request, services, user, ticket_id, wish)
+
+
+@router.post("/{ticket_id}/reject")
+async def reject(
+    request: Request, services: Served, user: Operator, ticket_id: TicketId, form: Annotated[RejectIn, Form()]
+) -> Response:
+    """No to what the page shows."""
+    wish = Reject(by=user.name, ticket_id=ticket_id, proposal=form.proposal, reason=form.reason)
+    return await _carry_out(request, services, user, ticket_id, wish)
+
+
 @router.post("/{ticket_id}/{word}")
 async def command(
     request: Request,
@@ -121,9 +142,14 @@ async def command(
     ticket_id: TicketId,
     word: Literal["acknowledge", "retry", "stop"],
 ) -> Response:
-    """A button of the page. What comes too late is told on the page itself."""
+    """A button of the page."""
+    return await _carry_out(request, services, user, ticket_id, _command(word, user.name, ticket_id))
+
+
+async def _carry_out(request: Request, services: Services, user: User, ticket_id: str, wish: Command) -> Response:
+    """What comes too late is told on the page itself."""
     try:
-        await commands.carry_out(services, _command(word, user.name, ticket_id))
+        await commands.carry_out(services, wish)
     except Stale as error:
         return await story(request, services, user, ticket_id, 409, str(error))
     return RedirectResponse(f"/dashboard?ticket={quote(ticket_id, safe='')}", 303)
@@ -168,12 +194,14 @@ def _allowed(user: User, ticket: Ticket, tried: Sequence[Attempt], no_retry: str
     """As far as it can be told here; the command itself has the last word."""
     can = user.may("operator") and not ticket.closed
     busy = any(not attempt.status.ended for attempt in tried)
+    asked = ticket.approval is Approval.AWAITING
     coming = busy or ticket.decision.get("answer") != "never"  # something that could be stopped
     correct = user.may("operator")  # a closed ticket teaches as well
     return Allowed(
         correct=correct,
+        answer=can and asked,
         acknowledge=can,
-        retry=can and not busy and not no_retry,
+        retry=can and not busy and not no_retry and not asked,
         stop=can and coming and not ticket.hands_off,
     )
 
@@ -184,7 +212,8 @@ def _issue(domain: str, issue: str | None) -> str | None:
 
 def _needs(ticket: Ticket, tried: Sequence[Attempt]) -> str:
     """Why a person has to act now, in a sentence; empty while nobody has to."""
-    if ticket.closed or ticket.remediation_status in (RemediationStatus.IN_PROGRESS, RemediationStatus.SUCCEEDED):
+    asked = ticket.approval is Approval.AWAITING
+    if ticket.closed or asked or ticket.remediation_status in QUIET:
         return ""
     why = str(ticket.decision.get("why") or "") if ticket.decision.get("answer") == "never" else ""
     if why or ticket.remediation_status is None:

@@ -179,6 +179,7 @@ async function look(address = location.href, asked = false) {
 
 const TOASTS = {
   remediation_started: (news) => `🤖 Auto-remediation started for ${news.ticket_id}`,
+  approval_requested: (news) => `🔔 ${news.reminder ? "Still needs approval" : "Approval needed"} for ${news.ticket_id}`,
   status_update: (news) =>
     news.remediation_success ? `✅ Auto-remediation succeeded for ${news.ticket_id}`
     : news.remediation_failed ? `⚠️ Auto-remediation failed for ${news.ticket_id} - Manual intervention required` : "",

@@ -1,4 +1,4 @@
-"""Fingerprints of failures, questions to models, turns of messages, pauses that end, storms, and what is borrowed."""
+"""Fingerprints of failures, questions to models, turns of messages, pauses that end, storms, leases and approvals."""
 
 from collections.abc import Sequence
 
@@ -22,6 +22,8 @@ def upgrade() -> None:
     op.add_column("receipts", sa.Column("turn", sa.Integer(), nullable=False, server_default="2"))
     op.add_column("switches", sa.Column("until", sa.Text(), nullable=True))
     op.add_column("remediation_attempts", sa.Column("held", sa.Text(), nullable=True))
+    op.add_column("remediation_attempts", sa.Column("approved_by", sa.Text(), nullable=True))
+    op.add_column("tickets", sa.Column("proposal", sa.JSON(none_as_null=True), nullable=True))
     op.create_index(
         "ix_remediation_attempts_outcomes",
         "remediation_attempts",
@@ -62,6 +64,8 @@ def downgrade() -> None:
     op.drop_table("storms")
     op.drop_table("questions")
     op.drop_index("ix_remediation_attempts_outcomes", "remediation_attempts")
+    op.drop_column("tickets", "proposal")
+    op.drop_column("remediation_attempts", "approved_by")
     op.drop_column("remediation_attempts", "held")
     op.drop_column("switches", "until")
     op.drop_column("receipts", "turn")

@@ -14,6 +14,7 @@ from pipemend.store.database import Database
 from tests.fakes.engine import TableEngine
 
 heard: list[str] = []
+KEYS = ("key-1", "key-2")
 
 
 @step("test.hear")
@@ -45,16 +46,16 @@ async def bench(request: pytest.FixtureRequest, database: Database) -> AsyncIter
         return
     real = Engine(database)
     await real.start(poll_seconds=0.005)
-    yield Bench(real, lambda: _until(lambda: bool(heard)))
+    yield Bench(real, lambda: _ended(real))
     await real.stop(patience=0)
 
 
-async def _until(done: Callable[[], bool], seconds: float = 5) -> None:
-    for _ in range(int(seconds / 0.02)):
-        if done():
-            await asyncio.sleep(0.1)  # what would come twice has come by now
-            return
-        await asyncio.sleep(0.02)
+async def _ended(engine: Engine) -> None:
+    """Waits until a flow has spoken and its end is recorded, which comes after its last step."""
+    async with asyncio.timeout(20):
+        while not heard or await engine.living(KEYS):
+            await asyncio.sleep(0.02)
+    await asyncio.sleep(0.1)  # what would come twice has come by now
 
 
 class Undone(Exception):
@@ -91,7 +92,7 @@ async def test_the_same_key_is_the_same_flow_also_after_its_end(bench: Bench, da
 async def test_it_knows_which_flows_live(bench: Bench, database: Database) -> None:
     await database.write(lambda db: bench.engine.begin(db, "test.said", "key-1", "hello"))
     await bench.run()
-    assert await bench.engine.living(["key-1", "key-2"]) == set()
+    assert await bench.engine.living(KEYS) == set()
     assert await bench.engine.living([]) == set()
 
 
@@ -101,7 +102,7 @@ async def test_old_flows_are_forgotten(database: Database) -> None:
     await engine.start(poll_seconds=0.005)
     try:
         await database.write(lambda db: engine.begin(db, "test.said", "key-1", "hello"))
-        await _until(lambda: bool(heard))
+        await _ended(engine)
         assert await engine.forget(datetime.now(UTC) - timedelta(days=1)) == 0
         assert await engine.forget(datetime.now(UTC) + timedelta(days=1)) == 1
     finally:

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
+from pipemend.core.errors import SettingsError
 from pipemend.store import migrate as migrations
 from pipemend.store import tickets
 from pipemend.store.database import Database
@@ -51,3 +52,23 @@ def test_tickets_of_the_first_release_are_read_after_the_upgrade(empty: Database
         ticket = tickets.get(db, "ADF-1")
     empty.close()
     assert (ticket.pipeline, ticket.timestamp) == ("nightly", datetime(2026, 11, 23, 10, 15, tzinfo=UTC))
+
+
+def test_tables_of_a_newer_release_are_accepted_and_left_alone(empty: Database) -> None:
+    migrations.migrate(empty)
+    with empty.engine.begin() as db:
+        db.execute(sa.text("UPDATE alembic_version SET version_num = 'next'"))
+
+    migrations.migrate(empty)
+    migrations.check(empty)
+
+    with empty.engine.connect() as db:
+        assert db.scalar(sa.text("SELECT version_num FROM alembic_version")) == "next"
+    empty.close()
+
+
+def test_tables_of_an_older_release_are_refused_by_name(empty: Database) -> None:
+    at_release(empty, "0001")
+    with pytest.raises(SettingsError, match="pipemend migrate"):
+        migrations.check(empty)
+    empty.close()

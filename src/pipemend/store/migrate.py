@@ -1,5 +1,6 @@
 """Brings the tables to the shape this release needs."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,25 +24,35 @@ def ours(thing: Any, name: str | None, kind: str, reflected: bool, compare_to: A
 
 
 def migrate(database: Database) -> None:
-    """Migrates to the newest shape; on PostgreSQL under a lock. Running it twice does nothing."""
-    with database.engine.connect() as db:
+    """Migrates to the shape of this release; on PostgreSQL under a lock. Running it twice does nothing.
+
+    Tables of a newer release stay as they are.
+    """
+    with database.engine.connect() as db, db.begin():
         if database.several:
-            with db.begin():
-                db.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
-                command.upgrade(_config(db), "head")
-            return
-        with db.begin():
+            db.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+        else:
             db.exec_driver_sql("BEGIN IMMEDIATE")
+        if _found(db) in (None, *_known()):
             command.upgrade(_config(db), "head")
 
 
 def check(database: Database) -> None:
     """Raises SettingsError when the tables are older than this release; newer ones are accepted."""
     with database.engine.connect() as db:
-        found = MigrationContext.configure(db).get_current_revision()
-    known = [script.revision for script in ScriptDirectory.from_config(_config(None)).walk_revisions()]
+        found = _found(db)
+    known = _known()
     if found is None or (found in known and found != known[0]):
         raise SettingsError("DATABASE_URL: the tables are older than this release; run 'pipemend migrate' first")
+
+
+def _found(db: sa.Connection) -> str | None:
+    return MigrationContext.configure(db).get_current_revision()
+
+
+def _known() -> Sequence[str]:
+    """The revisions of this release, the newest first."""
+    return [script.revision for script in ScriptDirectory.from_config(_config(None)).walk_revisions()]
 
 
 def _config(db: sa.Connection | None) -> Config:

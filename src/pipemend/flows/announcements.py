@@ -12,8 +12,9 @@ from pipemend.core.errors import NoAnswer, OutsideError, Throttled, Unreachable
 from pipemend.core.events import Event, StormEvent
 from pipemend.core.ports import Digest, News, Notifier, Receipt
 from pipemend.flows.pace import SLOWEST, Pace
+from pipemend.flows.remediation import surely
 from pipemend.flows.services import Services
-from pipemend.store import attempts, events, storms, tickets
+from pipemend.store import attempts, events, leases, storms, tickets
 from pipemend.store.rows import Row
 
 log = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ class Teller:
         await self.s.database.write(lambda db: events.supersede(db, self.name, before))
         while begun < ROUND and (rows := await self._claim()):
             begun += len(rows)
-            self.under_way |= {asyncio.create_task(self._tell(row)) for row in rows}
+            self.under_way |= {asyncio.create_task(self._tell(row), name=str(row.event_id)) for row in rows}
             await self._some(asyncio.FIRST_COMPLETED)
         await self._some(asyncio.ALL_COMPLETED)
         return begun
@@ -50,6 +51,11 @@ class Teller:
         for task in self.under_way:
             task.cancel()
         await asyncio.gather(*self.under_way, return_exceptions=True)
+
+    def let_go(self, db: sa.Connection, now: datetime) -> int:
+        """Messages that are leased to us and not on their way are due; how many."""
+        on_their_way = [int(task.get_name()) for task in self.under_way]
+        return leases.release_receipts(db, self.name, self.s.worker, on_their_way, now)
 
     async def _claim(self) -> Sequence[Row]:
         now = self.s.clock.now()
@@ -86,7 +92,7 @@ class Teller:
             await self._failed(row, error)
         else:
             self.pace.heard()
-            await s.database.write(partial(_told, s, row, said or receipt))
+            await surely(s, partial(_told, s, row, said or receipt))
 
     async def _failed(self, row: Row, error: Exception) -> None:
         """Transient: again later, and this ticket's further messages wait. Else the message is parked and shown."""
@@ -99,7 +105,7 @@ class Teller:
             self.pace.silent(now)
         elif isinstance(error, OutsideError):
             self.pace.heard()
-        await self.s.database.write(partial(_put_back, self.s, row, error, now + timedelta(seconds=wait)))
+        await surely(self.s, partial(_put_back, self.s, row, error, now + timedelta(seconds=wait)))
 
 
 def _away(error: Exception) -> bool:

@@ -46,7 +46,9 @@ from pipemend.store.leases import SILENCE
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 LOOK_SECONDS, CALL_SECONDS = 10, 120
-FRESH = timedelta(seconds=10)  # so old may be what the platform said when a rerun starts
+FRESH = timedelta(seconds=10)  # so old may be what the platform said when a look is taken for a decision
+STALE = FRESH + timedelta(seconds=LOOK_SECONDS)  # and so old when the rerun starts
+PAUSES = (0.2, 0.5, 1, 2, *(5,) * 11)  # seconds between the tries to save something
 HELD_UP = timedelta(seconds=SILENCE)
 LATE = Declined("we were held up before the call: nothing was started", final=False)
 STUMBLES = 3
@@ -125,10 +127,9 @@ async def call(key: str, revision: int, seen: Mapping[str, Any]) -> None:
     if s.clock.now() - datetime.fromisoformat(seen["at"]) > FRESH:  # a crash lay between: look again
         seen = await _see(s, key)
 
-    def begin_now(db: sa.Connection) -> tuple[datetime, Attempt | None]:
-        return (now := s.clock.now()), begin(db, s, key, revision, seen, now)
-
-    began, attempt = await surely(s, begin_now)
+    while (begun := await surely(s, partial(_begin_now, s, key, revision, seen))) is None:
+        seen = await _see(s, key)
+    began, attempt = begun
     if attempt is not None:
         held_up = (
             not attempt.prepares and s.clock.now() - began > HELD_UP
@@ -138,9 +139,19 @@ async def call(key: str, revision: int, seen: Mapping[str, Any]) -> None:
     s.wake.set()
 
 
+def _begin_now(
+    s: Services, key: str, revision: int, seen: Mapping[str, Any], db: sa.Connection
+) -> tuple[datetime, Attempt | None] | None:
+    """When it began, and what is to be called; None when the database was away for so long that one must look again."""
+    now = s.clock.now()
+    if seen["unreachable"] is None and now - datetime.fromisoformat(seen["at"]) > STALE:
+        return None
+    return now, begin(db, s, key, revision, seen, now)
+
+
 async def surely(s: Services, unit: Callable[[sa.Connection], T]) -> T:
     """Writes, and asks a database that was away again for about a minute."""
-    for pause in (0.2, 0.5, 1, 2, 5, 10, 20, 20):
+    for pause in PAUSES:
         try:
             return await s.database.write(unit)
         except Exception as error:

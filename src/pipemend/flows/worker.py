@@ -4,16 +4,24 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from pipemend.flows import announcements, bell, due, feed, heartbeat, intake, reconsider, storms, upkeep
 from pipemend.flows.services import Services
-from pipemend.store import switches
+from pipemend.store import leases, schema, switches
 from pipemend.store.database import transient
 
 log = logging.getLogger(__name__)
 Work = Callable[[Services], Awaitable[object]]
 TICK, SILENCE = 1.0, 120.0  # seconds between looks; seconds after which a loop counts as standing still
 UNHURRIED = ("takeover", "upkeep")  # no wake-up makes these more urgent
+HELD = {  # what a loop leases for a turn, and not from one turn to the next
+    "intake": schema.alerts,
+    "tickets": schema.tickets,
+    "attempts": schema.attempts,
+    "feeds": schema.feeds,
+    "upkeep": schema.leases,
+}
 
 
 class Worker:
@@ -24,6 +32,10 @@ class Worker:
         self.loops: list[asyncio.Task[None]] = []
         self.seen: dict[str, float] = {}
         self.tellers = [announcements.Teller(s, name) for name in s.notifiers]
+        self.let_go: dict[str, Callable[..., int]] = {
+            **{kind: partial(leases.release_own, table=table, owner=s.worker) for kind, table in HELD.items()},
+            **{f"telling {teller.name}": teller.let_go for teller in self.tellers},
+        }
 
     async def start(self) -> None:
         await feed.begin(self.s)
@@ -67,11 +79,15 @@ class Worker:
         await heartbeat.beat(s, self.healthy())
 
     async def _run(self, name: str, work: Work, every: float) -> None:
+        heard = self.s.database.silences
         while True:
             if name not in UNHURRIED:
                 await self.s.flood.over()
             mark = self.s.wake.mark()
             try:
+                if heard != (silences := self.s.database.silences):
+                    await self._let_go(name)
+                    heard = silences
                 await work(self.s)
                 self.seen[name] = time.monotonic()
             except Exception as error:
@@ -84,6 +100,12 @@ class Worker:
                 await asyncio.sleep(every)
             else:
                 await self.s.wake.wait(mark, every)
+
+    async def _let_go(self, name: str) -> None:
+        """The database was away: what is leased since then is due at once, and not when its lease has run out."""
+        if release := self.let_go.get(name):
+            now = self.s.clock.now()
+            await self.s.database.write(lambda db: release(db, now=now))
 
 
 def _tells(teller: announcements.Teller) -> Work:

@@ -39,6 +39,7 @@ class Database:
         self.threads = ThreadPoolExecutor(writers + readers, thread_name_prefix="database")
         self.each_alone = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self.failed_at: float | None = None  # the last write, if the database did not take it
+        self.silences = 0  # how often the database did not answer: whoever sees it grow may have missed something
         if self.several:
             sa.event.listen(self.engine, "connect", _postgresql)
             sa.event.listen(self.engine, "checkin", _rests)
@@ -61,19 +62,26 @@ class Database:
 
     async def _noted(self, writing: Awaitable[T]) -> T:
         try:
-            answer = await writing
+            answer = await self._counted(writing)
         except sa.exc.SQLAlchemyError as error:
             self.failed_at = time.monotonic() if transient(error) else None
             raise
         self.failed_at = None
         return answer
 
+    async def _counted(self, asking: Awaitable[T]) -> T:
+        try:
+            return await asking
+        except sa.exc.SQLAlchemyError as error:
+            self.silences += transient(error)
+            raise
+
     def takes_writes(self) -> bool:
         """False while the last write failed, a moment ago: locked by another process, or the disk is full."""
         return self.failed_at is None or time.monotonic() - self.failed_at > FRESH
 
     async def read(self, ask: Unit[T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self.threads, self._read, ask)
+        return await self._counted(asyncio.get_running_loop().run_in_executor(self.threads, self._read, ask))
 
     def close(self) -> None:
         if not self.several:

@@ -1,5 +1,6 @@
 """Leases that a worker holds over rows it works on. What nobody works on any more is due at once."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -26,6 +27,17 @@ def release_silent(db: sa.Connection, now: datetime) -> int:
     """Rows leased to workers that have fallen silent are due now; how many. PostgreSQL only."""
     living = sa.select(workers.c.id).where(workers.c.beat_at > NOW - SILENCE)
     return sum(_release(db, table, table.c.owner.not_in(living), now) for table in LEASED)
+
+
+def release_own(db: sa.Connection, table: sa.Table, owner: str, now: datetime) -> int:
+    """What `owner` holds of a table, and works on no more, is due now; how many rows."""
+    return _release(db, table, table.c.owner == owner, now)
+
+
+def release_receipts(db: sa.Connection, notifier: str, owner: str, under_way: Collection[int], now: datetime) -> int:
+    """The same for messages to a notifier, except for those that are under way: ids of events."""
+    mine = sa.and_(receipts.c.owner == owner, receipts.c.notifier == notifier)
+    return _release(db, receipts, sa.and_(mine, receipts.c.event_id.not_in(under_way)), now)
 
 
 def _release(db: sa.Connection, table: sa.Table, held: sa.ColumnElement[bool], now: datetime) -> int:

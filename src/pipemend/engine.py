@@ -94,7 +94,7 @@ class Engine:
         if self.ours.several:
             self.signs = [asyncio.create_task(self._live()), asyncio.create_task(_leave_when_frozen())]
 
-    async def stop(self, patience: int = 6) -> None:
+    async def stop(self, patience: int = 5) -> None:
         """Claims nothing more and waits; what is still running then is resumed elsewhere, or at the next start."""
         self.leaving = True
         await asyncio.to_thread(DBOS.destroy, workflow_completion_timeout_sec=patience)

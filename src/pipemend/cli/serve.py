@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 import socket
+import threading
 from collections.abc import Iterator
 
 import uvicorn
@@ -18,6 +19,8 @@ from pipemend.telemetry import set_up
 from pipemend.web.app import create_app
 from pipemend.web.connection import Connection
 from pipemend.web.operations import Worker
+
+IN_TIME = 9.0  # seconds from SIGTERM to the end; supervisors kill after ten
 
 
 class Server(uvicorn.Server):
@@ -87,7 +90,15 @@ def until_told(server: Server) -> None:
         loop.add_signal_handler(number, _leave, server)
 
 
+def leave_in_time() -> None:
+    """What has not come to its end by then is cut off: it goes on in another process, or at the next start."""
+    last = threading.Timer(IN_TIME, os._exit, (0,))
+    last.daemon = True
+    last.start()
+
+
 def _leave(server: Server) -> None:
+    leave_in_time()
     server.force_exit = server.should_exit
     server.should_exit = True
 

@@ -8,7 +8,7 @@ import socket
 import uvicorn
 
 from pipemend.bootstrap import only_on_postgresql, running
-from pipemend.cli.serve import Server, listening, until_told
+from pipemend.cli.serve import Server, leave_in_time, listening, until_told
 from pipemend.settings import Settings
 from pipemend.telemetry import set_up
 from pipemend.web.app import health_app
@@ -34,6 +34,7 @@ async def _work(settings: Settings) -> None:
             asyncio.get_running_loop().add_signal_handler(number, told.set)
         print("Pipemend works", flush=True)
         await told.wait()
+        leave_in_time()
 
 
 async def _work_and_tell(settings: Settings, door: socket.socket) -> None:

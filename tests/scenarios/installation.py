@@ -79,16 +79,26 @@ class Installation:
 
     def command(self, *words: str) -> str:
         """Runs a command to its end; what it printed."""
-        done = subprocess.run(
+        done = self.runs(*words)
+        done.check_returncode()
+        return done.stdout
+
+    def runs(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Runs a command to its end, whatever that is."""
+        return subprocess.run(
             [sys.executable, "-m", "pipemend", *words],
             env=self.environment,
             cwd=self.folder,
             capture_output=True,
             text=True,
             timeout=60,
-            check=True,
+            check=False,
         )
-        return done.stdout
+
+    def moves_to(self, port: int) -> None:
+        """The next server stands elsewhere, and whoever comes goes there."""
+        self.port, self.server.base_url = port, f"http://127.0.0.1:{port}"
+        self.alerts_come()
 
     def starts(self, *words: str) -> None:
         """The server, until it is ready."""
@@ -122,10 +132,13 @@ class Installation:
         """SIGTERM; the seconds until it is gone."""
         return self.main.leaves()
 
-    def ends(self) -> None:
+    def all_die(self) -> None:
         for one in self.running:
             if one.process.poll() is None:
                 one.dies()
+
+    def ends(self) -> None:
+        self.all_die()
         self.server.close()
         self.twin.close()
 
@@ -173,8 +186,7 @@ class Installation:
 
     def verified(self) -> None:
         """What `pipemend audit verify` looks for is not there, neither in our tables nor at the twin."""
-        words = [sys.executable, "-m", "pipemend", "audit", "verify", "--twin", str(self.twin.base_url)]
-        done = subprocess.run(words, env=self.environment, cwd=self.folder, capture_output=True, text=True, timeout=60)
+        done = self.runs("audit", "verify", "--twin", str(self.twin.base_url))
         assert done.returncode == 0, done.stdout + done.stderr
 
     def until(self, holds: Callable[[], T], what: str, seconds: float = PATIENCE) -> T:

@@ -89,7 +89,7 @@ def test_classify_explains_one_message():
     said = classifying.classify("HTTP 503", platform="databricks", console=Console(file=printed, width=120))
 
     assert said.details["action"] == "retry_job"
-    assert all(words in printed.getvalue() for words in ("ServerBusy", "retry_job", "1. Wait", "Rule: busy"))
+    assert all(words in printed.getvalue() for words in ("ServerBusy", "retry_job", "1. Wait", "rule busy"))
 
 
 def test_classify_does_not_take_messages_for_markup():

@@ -1,6 +1,8 @@
 """How good and how fast the rules are: python bench/diagnosis.py LABELLED.jsonl [--sources NAME,NAME…]
 
-Prints figures for all labelled lines, for each group of sources, and for the sources that are named; then speed.
+Prints figures for all labelled lines, for each group of sources, and for the sources that are named; then whether the
+confidence holds on sources left out, and speed. Rules are written, not trained: leaving a source out says nothing of
+them, unless their author had not read it. How often a confidence is right is learned from labels, and can be left out.
 """
 
 import argparse
@@ -21,6 +23,7 @@ from pipemend.analyzers.figures import Figures, by_rules, labelled, measure
 from pipemend.analyzers.rules import classify
 from pipemend.cli.evaluate import show
 
+FOLDS = 5
 LARGE = 10  # sources with fewer lines are counted together
 LONG = "\tat org.apache.spark.scheduler.Task.run(Task.scala:99)\n" * 3700
 
@@ -37,6 +40,7 @@ def main() -> None:
     if names := set(filter(None, given.sources.split(","))):
         console.rule(f"only {', '.join(sorted(names))}")
         show(figures.where(lambda line: line.get("source_key") in names), console)
+    console.print(held_out(figures))
     console.print(speed(figures))
 
 
@@ -56,6 +60,26 @@ def by_source(figures: Figures) -> Table:
 
 def _of(belongs: Callable[[str], bool], line: Mapping[str, Any]) -> bool:
     return belongs(str(line.get("source_key")))
+
+
+def held_out(figures: Figures) -> Table:
+    """How far confidence is from the share of right answers, as told and as learned from the other sources."""
+    names = sorted({str(answer.label.get("source_key")) for answer in figures.answers})
+    told, learned = [], []
+    for fold in range(FOLDS):
+        inside, outside = set(names[fold::FOLDS]), set(names) - set(names[fold::FOLDS])
+        known = figures.where(partial(_of, outside.__contains__))
+        for answer in figures.where(partial(_of, inside.__contains__)).answers:
+            told.append((answer.said.confidence - answer.defensible) ** 2)
+            learned.append((_learned(known, answer.said.confidence) - answer.defensible) ** 2)
+    table = Table("", "mean squared error", title=f"Confidence on sources left out, {FOLDS} parts")
+    table.add_row("as told", f"{statistics.mean(told):.3f}")
+    table.add_row("learned from the other sources", f"{statistics.mean(learned):.3f}")
+    return table
+
+
+def _learned(known: Figures, confidence: float) -> float:
+    return next((share for low, high, _, _, share in known.calibration if low <= confidence <= high), confidence)
 
 
 def speed(figures: Figures) -> Table:

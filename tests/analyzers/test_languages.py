@@ -115,7 +115,7 @@ SAID = [
     ("El servidor está sobrecargado.", "ServerBusy"),
     ("Se agotó el tiempo de espera de la conexión.", "HttpConnectionFailed"),
     (
-        'La base de datos "x" del servidor "y" no está disponible actualmente. Vuelva a intentar la conexión más tarde.',
+        'La base de datos "x" del servidor "y" no está disponible actualmente. Vuelva a intentar la conexión.',
         "SqlTransientError",
     ),
     ('Se denegó el permiso SELECT en el objeto "x".', "PermissionDenied"),

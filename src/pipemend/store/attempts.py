@@ -1,7 +1,7 @@
 """Attempts: one row each, moved by conditional updates."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from statistics import median
 from typing import Any
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from pipemend.core.attempt import FOUND, LIVE, LOST, MOVES, Attempt, AttemptStatus
 from pipemend.core.errors import MoveRefused, NotFound, Overtaken
 from pipemend.core.run import RunRef, RunStatus
-from pipemend.store.rows import Row
+from pipemend.store.rows import Row, as_read
 from pipemend.store.schema import attempts, ticket_runs, tickets
 
 WAITS_OR_LIVES = (AttemptStatus.WAITING, *LIVE)
@@ -31,6 +31,14 @@ NAMED_ONLY = sa.exists().where(
     ticket_runs.c.status == str(RunStatus.UNKNOWN),
 )
 WHOLE = sa.select(*COLUMNS).join_from(attempts, tickets, attempts.c.ticket_id == tickets.c.id)
+# Made once: what is asked a dozen times for each repair need not be put together each time.
+ONE = WHOLE.where(attempts.c.key == sa.bindparam("wanted"))
+ALL = WHOLE.where(attempts.c.ticket_id == sa.bindparam("wanted")).order_by(attempts.c.attempt_number)
+MOVED = attempts.update().where(
+    attempts.c.id == sa.bindparam("was_id"),
+    attempts.c.status == sa.bindparam("was_status"),
+    attempts.c.revision == sa.bindparam("was_revision"),
+)
 
 
 def from_row(row: Row) -> Attempt:
@@ -46,7 +54,7 @@ def insert(db: sa.Connection, **values: Any) -> Attempt:
 
 def get(db: sa.Connection, key: str) -> Attempt:
     """Raises NotFound."""
-    row = db.execute(WHOLE.where(attempts.c.key == key)).first()
+    row = db.execute(ONE, {"wanted": key}).first()
     if row is None:
         raise NotFound(f"there is no attempt {key}")
     return from_row(row)
@@ -54,8 +62,7 @@ def get(db: sa.Connection, key: str) -> Attempt:
 
 def of_ticket(db: sa.Connection, ticket_id: str) -> Sequence[Attempt]:
     """In the order of their numbers."""
-    rows = db.execute(WHOLE.where(attempts.c.ticket_id == ticket_id).order_by(attempts.c.attempt_number)).all()
-    return [from_row(row) for row in rows]
+    return [from_row(row) for row in db.execute(ALL, {"wanted": ticket_id}).all()]
 
 
 def by_rerun(db: sa.Connection, ref: RunRef) -> Attempt | None:
@@ -74,14 +81,11 @@ def move(db: sa.Connection, was: Attempt, becomes: AttemptStatus, **changes: Any
     """Moves the attempt if state and revision are still what they were; raises Overtaken or MoveRefused."""
     if becomes is not was.status and becomes not in MOVES[was.status]:
         raise MoveRefused(f"{was.key}: an attempt that is {was.status} cannot become {becomes}")
-    done = db.execute(
-        attempts.update()
-        .where(attempts.c.id == was.id, attempts.c.status == was.status, attempts.c.revision == was.revision)
-        .values(**{"status": becomes, "stumbles": was.stumbles if becomes is was.status else 0, **changes})
-    ).rowcount
-    if done != 1:
+    changes = {"status": becomes, "stumbles": was.stumbles if becomes is was.status else 0, **changes}
+    seen = {"was_id": was.id, "was_status": was.status, "was_revision": was.revision}
+    if db.execute(MOVED, {**seen, **changes}).rowcount != 1:
         raise Overtaken(was.key)
-    return get(db, was.key)
+    return replace(was, **as_read(attempts, changes))
 
 
 def touch(db: sa.Connection, was: Attempt, **changes: Any) -> Attempt:

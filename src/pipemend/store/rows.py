@@ -1,10 +1,14 @@
 """Inserting what may be there already, alike on both databases."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
+
+from pipemend.core.clock import moment, stamp
+from pipemend.store.types import Instant, Json, Word
 
 Row = sa.Row[*tuple[Any, ...]]
 
@@ -14,3 +18,18 @@ def insert_new(db: sa.Connection, table: sa.Table, values: Mapping[str, Any]) ->
     dialect = sqlite if db.dialect.name == "sqlite" else postgresql
     wish = dialect.insert(table).values(**values).on_conflict_do_nothing().returning(*table.primary_key.columns)
     return db.execute(wish).first()
+
+
+def as_read(table: sa.Table, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values as the database would give them back: words as words of their lists, JSON without tuples."""
+    return {name: _as_read(table.c[name].type, value) for name, value in values.items()}
+
+
+def _as_read(kind: sa.types.TypeEngine[Any], value: Any) -> Any:
+    if value is None:
+        return None
+    if isinstance(kind, Word):
+        return kind.words(value)
+    if isinstance(kind, Json):
+        return json.loads(json.dumps(value))
+    return moment(stamp(value)) if isinstance(kind, Instant) else value

@@ -1,7 +1,7 @@
 """Tickets and the runs that belong to them."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,10 +12,16 @@ from pipemend.core.errors import MoveRefused, NotFound, Overtaken
 from pipemend.core.run import RunRef, RunStatus
 from pipemend.core.sla import SlaStatus
 from pipemend.core.ticket import REMEDIATION_MOVES, Ticket
-from pipemend.store.rows import Row, insert_new
+from pipemend.store.rows import Row, as_read, insert_new
 from pipemend.store.schema import ticket_runs, tickets
 
 COLUMNS = [tickets.c[field.name] for field in fields(Ticket)]
+# Made once: what is asked a dozen times for each repair need not be put together each time.
+ONE = sa.select(*COLUMNS).where(tickets.c.id == sa.bindparam("wanted"))
+LOCKED = ONE.with_for_update()
+MOVED = tickets.update().where(
+    tickets.c.id == sa.bindparam("was_id"), tickets.c.revision == sa.bindparam("was_revision")
+)
 
 
 def from_row(row: Row) -> Ticket:
@@ -33,7 +39,7 @@ def insert(db: sa.Connection, ticket: Ticket) -> bool:
 
 def get(db: sa.Connection, ticket_id: str) -> Ticket:
     """Raises NotFound."""
-    row = db.execute(sa.select(*COLUMNS).where(tickets.c.id == ticket_id)).first()
+    row = db.execute(ONE, {"wanted": ticket_id}).first()
     if row is None:
         raise NotFound(f"there is no ticket {ticket_id}")
     return from_row(row)
@@ -41,7 +47,7 @@ def get(db: sa.Connection, ticket_id: str) -> Ticket:
 
 def lock(db: sa.Connection, ticket_id: str) -> Ticket:
     """The ticket, kept from others until the unit ends: whoever changes a ticket or its attempts begins here."""
-    row = db.execute(sa.select(*COLUMNS).where(tickets.c.id == ticket_id).with_for_update()).first()
+    row = db.execute(LOCKED, {"wanted": ticket_id}).first()
     if row is None:
         raise NotFound(f"there is no ticket {ticket_id}")
     return from_row(row)
@@ -77,16 +83,19 @@ def by_group(db: sa.Connection, platform: str, resource: str, group_id: str) -> 
 def move(db: sa.Connection, was: Ticket, **changes: Any) -> Ticket:
     """Changes the ticket if nobody else has since; raises Overtaken or MoveRefused."""
     _check(was, changes)
-    now = {**changes, "revision": was.revision + 1}
-    done = db.execute(
-        tickets.update().where(tickets.c.id == was.id, tickets.c.revision == was.revision).values(**now)
-    ).rowcount
-    if done != 1:
+    changes["revision"] = was.revision + 1
+    if db.execute(MOVED, {"was_id": was.id, "was_revision": was.revision, **changes}).rowcount != 1:
         raise Overtaken(was.id)
-    ticket = get(db, was.id)
+    ticket = _with(was, as_read(tickets, changes))
     if changes.keys() & SEARCHED:
         db.execute(tickets.update().where(tickets.c.id == was.id).values(search_text=search_text(ticket)))
     return ticket
+
+
+def _with(was: Ticket, changes: dict[str, Any]) -> Ticket:
+    if "recommendations" in changes:
+        changes["recommendations"] = tuple(changes["recommendations"] or ())
+    return replace(was, **changes)
 
 
 def _check(was: Ticket, changes: dict[str, Any]) -> None:

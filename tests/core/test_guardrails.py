@@ -105,6 +105,10 @@ def test_a_persons_yes_may_be_all_that_is_missing(changes: dict[str, object], re
         ({"root_known": False}, "the outermost run is not known yet"),
         ({"standing": Standing.RERUN_RUNS}, "somebody else's rerun is running: its end decides"),
         ({"standing": Standing.OURS_RUNS}, "an earlier rerun of ours is running still: its end decides"),
+        (
+            {"standing": Standing.MAYBE_OURS_RUNS},
+            "a run that may be an earlier rerun of ours is running: its end decides",
+        ),
         ({"other_repair": "ADF-1"}, "another repair of this pipeline is under way (ADF-1)"),
         ({"unreachable": "no answer"}, "nobody can say whether the work is still failed: no answer"),
     ],

@@ -190,3 +190,21 @@ async def test_a_persons_repair_of_the_same_run_decides_about_an_open_ticket(wor
     await world.after(31)
     ticket = await world.ticket()
     assert (ticket.status, ticket.ack_user) == (Status.ACKNOWLEDGED, "RECOVERED")
+
+
+async def test_what_fails_again_while_our_rerun_runs_on_after_the_closing_is_told_when_that_has_ended(
+    world: World,
+) -> None:
+    root = world.adf.fails("nightly-load")
+    await world.after(31)
+    (rerun,) = world.adf.rerun.started_runs
+    await world.command(Acknowledge(ticket_id=(await world.ticket()).id, by="rosa"))
+    world.adf.ends(root, RunStatus.FAILED, "GatewayTimeout")  # the same run, repaired by hand
+    await world.after(120)
+    assert (await world.ticket()).closed
+
+    world.adf.ends(rerun, RunStatus.FAILED, "GatewayTimeout")
+    await world.after(120)
+
+    assert (await world.ticket()).status is Status.OPEN
+    assert (await world.audit()).count("failed_again") == 1

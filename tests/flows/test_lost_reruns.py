@@ -3,7 +3,7 @@
 import pytest
 
 from pipemend.core.attempt import AttemptStatus
-from pipemend.core.commands import Acknowledge
+from pipemend.core.commands import Acknowledge, Retry
 from pipemend.core.errors import Unreachable
 from pipemend.core.run import RunStatus
 from pipemend.core.ticket import RemediationStatus, Status, Ticket
@@ -171,3 +171,74 @@ async def test_the_ticket_of_a_child_is_merged_into_that_of_its_root_with_its_ru
     (only,) = await world.tickets()
     assert (only.root_run_id, only.status) == (root, Status.OPEN)
     assert "merged" in await world.audit()
+
+
+async def taken_for_ours(world: World) -> tuple[str, str]:
+    """A person's rerun was taken for that of an unclear call, and has failed: the rerun that runs still, and it."""
+    world.adf.rerun.next_answers = ["accepted"]
+    root = world.adf.fails("nightly-load")
+    await world.after(31, step=31)
+    persons = world.adf.begins("nightly-load", group=root, manual=True)
+    await world.after(2)
+    world.adf.ends(persons, RunStatus.FAILED, "GatewayTimeout")
+    (rerun,) = world.adf.rerun.started_runs
+    await world.after(90)
+    return rerun, persons
+
+
+async def test_no_rerun_starts_beside_one_for_which_a_persons_was_taken(world: World) -> None:
+    rerun, persons = await taken_for_ours(world)
+    first, second = await world.attempts()
+    assert (first.remediation_run_id, first.status) == (persons, AttemptStatus.FAILED)
+    assert (second.status, len(world.adf.rerun.calls)) == (AttemptStatus.WAITING, 1)
+    assert "may be an earlier rerun of ours is running" in (await world.ticket()).decision["why"]
+
+    world.adf.ends(rerun, RunStatus.FAILED, "GatewayTimeout")
+    await world.after(90)
+    assert len(world.adf.rerun.calls) == 2
+
+
+async def test_when_what_may_have_been_our_rerun_has_succeeded_a_person_decides(world: World) -> None:
+    rerun, _ = await taken_for_ours(world)
+    world.adf.ends(rerun, RunStatus.SUCCEEDED)
+    await world.after(90)
+    ticket = await world.ticket()
+    assert (ticket.status, ticket.remediation_status) == (Status.OPEN, RemediationStatus.FAILED)
+    assert ticket.decision["why"] == "a run that may be an earlier rerun of ours has succeeded: a person decides"
+
+    await world.command(Retry(ticket_id=ticket.id, by="rosa"))
+    await world.after(60)
+    assert len(world.adf.rerun.calls) == 2
+
+
+@pytest.mark.parametrize("answer", ["runs", "accepted", "misnamed"])
+async def test_a_retry_after_the_deadline_waits_for_the_rerun_that_runs_outside_of_the_group(
+    world: World, answer: str
+) -> None:
+    world.adf.rerun.next_answers = [answer]
+    world.adf.fails("nightly-load")
+    await world.after(31)
+    (rerun,) = world.adf.rerun.started_runs
+    await world.after(HOUR + 120, step=120)
+    await world.command(Retry(ticket_id=(await world.ticket()).id, by="rosa"))
+    await world.after(120)
+    assert len(world.adf.rerun.calls) == 1
+    assert "an earlier rerun of ours is running" in (await world.ticket()).decision["why"]
+
+    world.adf.ends(rerun, RunStatus.FAILED, "GatewayTimeout")
+    await world.after(90)
+    assert len(world.adf.rerun.calls) == 2
+
+
+async def test_a_retry_after_two_candidates_waits_until_neither_runs(world: World) -> None:
+    world.adf.rerun.next_answers = ["accepted"]
+    world.adf.fails("nightly-load")
+    await world.after(31, step=31)
+    world.adf.begins("nightly-load", manual=True)
+    await world.after(60)
+    ticket = await world.ticket()
+    assert "none was adopted" in str((await world.attempts())[0].failure_reason)
+
+    await world.command(Retry(ticket_id=ticket.id, by="rosa"))
+    await world.after(60)
+    assert len(world.adf.rerun.calls) == 1

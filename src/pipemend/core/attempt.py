@@ -91,6 +91,16 @@ class Attempt:
         return self.status is A.IN_PROGRESS and self.remediation_run_id is None
 
     @property
+    def doubtful(self) -> bool:
+        """Whether its rerun is not known for certain, and may run though the attempt has ended."""
+        return self.via == "playbook" and self.stage in (FOUND, LOST)
+
+    @property
+    def left_running(self) -> bool:
+        """Whether its rerun was still running when nobody waited for it any longer."""
+        return self.status is A.TIMED_OUT and self.remediation_run_id is not None
+
+    @property
     def reference(self) -> RunRef:
         """The run to repeat: the latest failed one of the group."""
         return RunRef(self.platform, self.resource, self.reference_run_id)

@@ -94,10 +94,14 @@ def still_failed(s: Situation) -> Objection | None:
         return Objection("somebody else's rerun is running: its end decides", s.now + LOOK_AGAIN)
     if s.standing is Standing.OURS_RUNS:
         return Objection("an earlier rerun of ours is running still: its end decides", s.now + LOOK_AGAIN)
+    if s.standing is Standing.MAYBE_OURS_RUNS:
+        return Objection("a run that may be an earlier rerun of ours is running: its end decides", s.now + LOOK_AGAIN)
     if s.standing is Standing.RECOVERED:
         return Objection("a later run of the same work has succeeded: there is nothing to repair")
     if s.standing is Standing.TAKEN_OVER and not s.by_person:
         return Objection("a person has rerun it and it failed again: the person has taken over")
+    if s.standing is Standing.MAYBE_RECOVERED and not s.by_person:
+        return Objection("a run that may be an earlier rerun of ours has succeeded: a person decides")
     return None
 
 

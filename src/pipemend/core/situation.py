@@ -20,6 +20,8 @@ class Standing(StrEnum):
     OURS_RUNS = "ours_runs"
     RECOVERED = "recovered"
     TAKEN_OVER = "taken_over"
+    MAYBE_OURS_RUNS = "maybe_ours_runs"
+    MAYBE_RECOVERED = "maybe_recovered"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """A closed ticket whose work fails again: it opens again for people, and no machine acts until one of them asks."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,6 +19,8 @@ from pipemend.flows.tickets import Opening, diagnosed, explained_by
 from pipemend.store import alerts, attempts, audit, events, tickets
 from pipemend.store.alerts import Kept
 from pipemend.store.rows import Row
+
+LATER = timedelta(seconds=30)  # until a failure that may be the end of a rerun of ours is looked at again
 
 
 async def look(platform: Platform, ref: RunRef) -> tuple[Run | None, Failure | None]:
@@ -40,6 +42,9 @@ def join(s: Services, kept: Kept, ref: RunRef, run: Run | None, opening: Opening
         raise AssertionError("a run that is known stays known")
     now = s.clock.now()
     ticket = tickets.lock(db, known.ticket_id)
+    if run is not None and undecided(db, ticket, known, run):
+        alerts.put(db, kept, state="held", reason="a rerun of ours has not ended yet", due_at=now + LATER)
+        return
     if run is None or not ended_again(db, ticket, known, run):
         alerts.joined(db, kept, ticket.id, "the run belongs to this ticket, and its end is known")
         return
@@ -52,12 +57,23 @@ def join(s: Services, kept: Kept, ref: RunRef, run: Run | None, opening: Opening
     alerts.joined(db, kept, ticket.id, "the run has failed again: the ticket is open again")
 
 
+def undecided(db: sa.Connection, ticket: Ticket, known: Row, run: Run) -> bool:
+    """Whether the root of a closed ticket has failed once more while a rerun of ours lives: it may be the end of that
+    one, for a repair keeps the id of its run."""
+    if known.role != "root" or not ticket.closed or not run.failed:
+        return False
+    return _later(run, ticket.run_ended_at) and endings.live(db, ticket) is not None
+
+
 def ended_again(db: sa.Connection, ticket: Ticket, known: Row, run: Run) -> bool:
     """Whether a run of a closed ticket has failed at an end that was not known when the ticket was closed."""
     if not ticket.closed or not run.failed or run.ended_at is None:
         return False
-    end = _known_end(db, ticket, known.role, run)
-    return end is not None and run.ended_at > end
+    return _later(run, _known_end(db, ticket, known.role, run))
+
+
+def _later(run: Run, end: datetime | None) -> bool:
+    return end is not None and run.ended_at is not None and run.ended_at > end
 
 
 def _known_end(db: sa.Connection, ticket: Ticket, role: str, run: Run) -> datetime | None:
@@ -65,7 +81,8 @@ def _known_end(db: sa.Connection, ticket: Ticket, role: str, run: Run) -> dateti
     if role == "person":
         return ticket.ack_ts
     if role == "root":  # a repair keeps the id of its run
-        return None if endings.live(db, ticket) else ticket.run_ended_at
+        ours = {row.ended_at for row in tickets.runs_of(db, ticket.id) if row.role == "rerun"}
+        return None if endings.live(db, ticket) or run.ended_at in ours else ticket.run_ended_at
     attempt = attempts.by_rerun(db, run.ref) if role == "rerun" else None
     return attempt.completed_at if attempt and attempt.status is AttemptStatus.SUCCEEDED else None
 

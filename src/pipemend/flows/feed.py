@@ -118,7 +118,7 @@ def _ended(db: sa.Connection, s: Services, known: Row, run: Run, now: datetime) 
     ticket = tickets.get(db, known.ticket_id)
     if known.role == "person":
         persons.ended(db, s, ticket, run, now)
-    elif again.ended_again(db, ticket, known, run):
+    elif again.ended_again(db, ticket, known, run) or again.undecided(db, ticket, known, run):
         _report(db, run, now)  # intake reads why
     elif run.ref.run_id == ticket.root_run_id:  # the run named first is one of its children, once it moved up
         _root_ended(db, s, ticket, run, now)

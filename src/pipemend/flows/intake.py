@@ -18,6 +18,7 @@ from pipemend.core.rca import Failure, Fault
 from pipemend.core.run import Resource, Run, RunRef, RunStatus
 from pipemend.core.ticket import Ticket
 from pipemend.flows import again, elsewhere, persons
+from pipemend.flows.doubts import LATE
 from pipemend.flows.services import Services
 from pipemend.flows.tickets import Opening, diagnosed, open_ticket
 from pipemend.store import alerts, attempts, tickets
@@ -29,7 +30,7 @@ AT_ONCE, LEASE = 64, timedelta(seconds=60)
 READ_SECONDS = 10
 PATIENCE = timedelta(seconds=60)  # so long the platform is asked before the ticket opens without its word
 HELD = timedelta(minutes=3)
-LATE = timedelta(hours=24)  # so long after it was given up a playbook's rerun may still turn up
+SHORTEST_HOLD, LONGEST_HOLD = timedelta(seconds=2), timedelta(seconds=30)  # between two looks at what is held
 SLOWEST = timedelta(minutes=5)
 LOOKS = (0, 30, 120, 300)  # seconds after which a run without a name is looked for
 DEPTH = 10  # parents of parents
@@ -194,7 +195,7 @@ def _settle(s: Services, kept: Kept, opening: Opening, db: sa.Connection) -> Non
         alerts.joined(db, kept, joined, "the run belongs to this ticket")
     elif suspect is not None and not suspect.status.ended and now - kept.created_at < HELD:
         reason = f"may be the rerun of {suspect.ticket_id}"
-        alerts.put(db, kept, state="held", reason=reason, due_at=now + timedelta(seconds=2))
+        alerts.put(db, kept, state="held", reason=reason, due_at=_held_until(kept.created_at, now))
     elif opening.run and (mother := persons.mother(db, opening.run)):
         persons.saw(db, s, mother, opening.run, now)
         alerts.joined(db, kept, mother.id, "a rerun in the group of this ticket")
@@ -204,6 +205,12 @@ def _settle(s: Services, kept: Kept, opening: Opening, db: sa.Connection) -> Non
         opened = open_ticket(db, s, opening, now)
         elsewhere.claim(db, s, opened, opening.failure.pages, now)
         alerts.joined(db, kept, opened, "opened the ticket")
+
+
+def _held_until(since: datetime, now: datetime) -> datetime:
+    """When a held alert is looked at again: soon at first, then each time after twice as long, and at the end."""
+    wait = min(max(now - since, SHORTEST_HOLD), LONGEST_HOLD)
+    return min(now + wait, since + HELD)
 
 
 def _suspect(db: sa.Connection, opening: Opening, now: datetime) -> Attempt | None:

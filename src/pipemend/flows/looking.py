@@ -9,8 +9,9 @@ import sqlalchemy as sa
 from pipemend.core.attempt import Attempt, AttemptStatus
 from pipemend.core.errors import OutsideError
 from pipemend.core.run import Rerun, Run, RunRef
+from pipemend.flows.doubts import unclaimed
 from pipemend.flows.feed import rerun_ended
-from pipemend.flows.remediation import UNSEEN, adopt, given_up, shown, stray, timed_out
+from pipemend.flows.remediation import UNSEEN, adopt, given_up, shown, timed_out
 from pipemend.flows.services import Services
 from pipemend.store import attempts, tickets
 
@@ -68,13 +69,8 @@ def _found(db: sa.Connection, s: Services, was: Attempt, found: Sequence[Rerun] 
 
 def _ours(db: sa.Connection, attempt: Attempt, found: Sequence[Rerun]) -> Sequence[Rerun]:
     """Of the candidates those that nobody has claimed; only those of the group, where there are any."""
-    free = [rerun for rerun in found if _unclaimed(db, attempt, rerun)]
+    free = [rerun for rerun in found if unclaimed(db, attempt, rerun)]
     return [rerun for rerun in free if rerun.same_group] or free
-
-
-def _unclaimed(db: sa.Connection, attempt: Attempt, rerun: Rerun) -> bool:
-    ref = RunRef(attempt.platform, attempt.resource, rerun.run_id)
-    return rerun.manual and (tickets.known_run(db, ref) is None or stray(db, attempt, ref) is not None)
 
 
 def _not_searched(db: sa.Connection, s: Services, attempt: Attempt, why: str) -> None:

@@ -38,6 +38,7 @@ from pipemend.core.ticket import AI_USER, RECOVERED_USER, RemediationStatus, Tic
 from pipemend.engine import flow, step
 from pipemend.flows import elsewhere, endings
 from pipemend.flows.decision import Grounds, ask, decide, facts, remember, situation
+from pipemend.flows.doubts import doubt, stray
 from pipemend.flows.services import Services, services
 from pipemend.store import attempts, audit, borrowed, events, tickets
 from pipemend.store.database import transient
@@ -52,6 +53,7 @@ PAUSES = (0.2, 0.5, 1, 2, *(5,) * 11)  # seconds between the tries to save somet
 HELD_UP = timedelta(seconds=SILENCE)
 LATE = Declined("we were held up before the call: nothing was started", final=False)
 STUMBLES = 3
+DECIDED = (Standing.RECOVERED, Standing.RERUN_RUNS, Standing.OURS_RUNS)
 AGAIN = 30.0  # seconds until a stage that was disturbed is gone through again
 FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 UNSEEN, UNSHOWN = timedelta(minutes=10), timedelta(minutes=2)  # a rerun not heard of; one that was only named
@@ -82,7 +84,8 @@ async def _see(s: Services, key: str) -> Mapping[str, Any]:
     asked = s.clock.now()
     try:
         async with asyncio.timeout(LOOK_SECONDS):
-            return facts(asked, await standing(platform, attempt, ours))
+            how = await standing(platform, attempt, ours)
+            return facts(asked, how if how in DECIDED else await doubt(s, attempt) or how)
     except TimeoutError:
         return facts(asked, unreachable=f"{platform.name} did not answer within {LOOK_SECONDS} s")
     except OutsideError as error:
@@ -358,15 +361,6 @@ def adopt(
     else:
         _started(db, s, ticket, attempt, now)
     return attempt
-
-
-def stray(db: sa.Connection, attempt: Attempt, ref: RunRef) -> Ticket | None:
-    """The ticket that a run got because nobody knew whose rerun it was: opened since the call, and nothing tried."""
-    known = tickets.known_run(db, ref)
-    if known is None or known.role != "root" or known.ticket_id == attempt.ticket_id:
-        return None
-    ticket = tickets.get(db, known.ticket_id)
-    return ticket if ticket.timestamp >= attempt.started_at and not ticket.remediation_attempts else None
 
 
 def _took_in(db: sa.Connection, s: Services, attempt: Attempt, ref: RunRef, now: datetime) -> bool:

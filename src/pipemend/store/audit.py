@@ -10,6 +10,8 @@ from pipemend.core.ticket import Ticket
 from pipemend.store.rows import Row
 from pipemend.store.schema import audit_trail
 
+NEW_LINE = audit_trail.insert()
+
 
 def write(
     db: sa.Connection,
@@ -34,11 +36,8 @@ def write(
             "itsm_ticket_id": ticket.itsm_ticket_id,
         }
     )
-    db.execute(
-        audit_trail.insert().values(
-            **{**known, **columns}, timestamp=at, action=action, user_name=user, details=details or {}
-        )
-    )
+    line = {**known, **columns, "timestamp": at, "action": action, "user_name": user, "details": details or {}}
+    db.execute(NEW_LINE, line)
 
 
 def page(

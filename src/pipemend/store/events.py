@@ -34,29 +34,23 @@ KINDS: Mapping[str, type[facts.Event]] = {
 UNTOLD = ("pending", "sending")
 
 
+# Made once, as they are used for whatever happens.
+NEW_EVENT, NEW_RECEIPT = events.insert().returning(events.c.id), receipts.insert()
+
+
 def record(db: sa.Connection, event: facts.Event, at: datetime, notifiers: Iterable[str]) -> int:
     """Saves the event and a receipt for each listener, in the unit that made it true.
 
     What happens to a ticket that is told with its storm shows in the storm's figures, and has no receipt of its own.
     """
     fields = event.fields()
-    row = db.execute(
-        events.insert()
-        .values(at=at, name=event.name, ticket_id=event.ticket_id, attempt=fields.get("attempt"), data=fields)
-        .returning(events.c.id)
-    ).one()
-    for notifier in notifiers if _told_by_itself(db, event.ticket_id) else ():
-        db.execute(
-            receipts.insert().values(
-                event_id=row.id,
-                notifier=notifier,
-                ticket_id=event.ticket_id,
-                state="pending",
-                due_at=at,
-                turn=event.turn,
-            )
-        )
-    return int(row.id)
+    ticket_id = event.ticket_id
+    told = {"at": at, "name": event.name, "ticket_id": ticket_id, "attempt": fields.get("attempt"), "data": fields}
+    event_id = int(db.execute(NEW_EVENT, told).scalar_one())
+    for notifier in notifiers if _told_by_itself(db, ticket_id) else ():
+        owed = {"event_id": event_id, "notifier": notifier, "ticket_id": ticket_id, "turn": event.turn}
+        db.execute(NEW_RECEIPT, {**owed, "state": "pending", "due_at": at})
+    return event_id
 
 
 def _told_by_itself(db: sa.Connection, ticket_id: str) -> bool:

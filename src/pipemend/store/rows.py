@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,9 +16,13 @@ Row = sa.Row[*tuple[Any, ...]]
 
 def insert_new(db: sa.Connection, table: sa.Table, values: Mapping[str, Any]) -> Row | None:
     """Inserts the row and returns its primary key; None when one of its unique keys was there already."""
-    dialect = sqlite if db.dialect.name == "sqlite" else postgresql
-    wish = dialect.insert(table).values(**values).on_conflict_do_nothing().returning(*table.primary_key.columns)
-    return db.execute(wish).first()
+    return db.execute(_insert_new(db.dialect.name, table), dict(values)).first()
+
+
+@cache
+def _insert_new(dialect: str, table: sa.Table) -> Any:
+    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    return insert(table).on_conflict_do_nothing().returning(*table.primary_key.columns)
 
 
 def as_read(table: sa.Table, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -198,7 +198,7 @@ def _sql_numbers(text: str, code: str) -> Iterator[Fact]:
 # Five letters and digits that databases of every vendor share; the first two are the class of the error.
 STATE = re.compile(
     r"\bSQL[_ ]?STATE[\"']?\s{0,2}[:=]?\s{0,2}[\[('\"]{0,2}([0-9A-Z]{5})\b|\bERROR \[([0-9A-Z]{5})\]"
-    r"|\(([0-9A-Z]{5})\): SQL\b|\('([0-9A-Z]{5})', ?[\"']\["
+    r"|\(([0-9A-Z]{5})\): SQL\b|\('([0-9A-Z]{5})', ?u?[\"']\["
     r"|^(?:ERROR: )?\b(?=[0-9A-Z]{0,4}[A-Z])([0-9][0-9A-Z]{4}): (?=[a-z])",
     re.IGNORECASE,
 )

@@ -5,11 +5,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from pipemend.store.database import Database
 from pipemend.store.migrate import migrate
 from tests.postgres import PostgresUnavailable, drop_database, fresh_database, postgres
 from tests.world import World
+
+# How fast an example is says nothing on a machine that is busy with others.
+settings.register_profile("busy", deadline=None)
+settings.load_profile("busy")
 
 
 @pytest.hookimpl(trylast=True)

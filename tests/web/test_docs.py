@@ -14,4 +14,5 @@ async def test_the_page_names_every_address_of_the_api_and_no_other(small_world:
         (method.upper(), path) for path, methods in small_world.app.openapi()["paths"].items() for method in methods
     }
 
-    assert told - {("POST", "/azure-monitor"), ("POST", "/databricks-monitor"), ("GET", "/openapi.json")} == served
+    doors = {("POST", path) for path in ("/azure-monitor", "/databricks-monitor", "/slack/interactions")}
+    assert told - doors - {("GET", "/openapi.json")} == served

@@ -72,7 +72,7 @@ GROUPS = (
     Group("Data Factory and its identity", FACTORY, ("azure_", "identity_", "msi_")),
     Group("Databricks", DATABRICKS, ("databricks_", "connections_")),
     Group("Playbooks", PLAYBOOKS, ("playbook",)),
-    Group("Slack", "The first two go together.", ("slack_",)),
+    Group("Slack", "Token and channel go together, and so do signing secret and operators.", ("slack_",)),
     Group("Jira", "The first three go together.", ("jira_",)),
     Group("The model that explains", "", ("gemini_", "model_", "google_", "openai_", "ollama_")),
     Group("Tickets", TICKETS, ("sla_", "finops_")),

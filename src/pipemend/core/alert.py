@@ -1,8 +1,10 @@
 """An alert: a report that a run failed. A door reads calls into alerts."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+
+from pipemend.core.commands import Command
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +65,29 @@ class Reading:
     platform: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Press:
+    """A button that somebody pressed: what it asks for, or the `refusal` that this person gets.
+
+    `once` names the press, so that its repetition does nothing. `reply` tells the person alone; it raises OutsideError.
+    """
+
+    command: Command
+    refusal: str
+    once: str
+    reply: Callable[[str], Awaitable[None]]
+
+
 @dataclass(frozen=True, slots=True)
 class Door:
     """An address that a plug-in listens on. `admits` says whether the caller may come in; `read` raises BadDelivery.
 
-    `read` gives a `Reading` for a platform's door; a notifier's door gives commands.
+    `read` gives a `Reading` for a platform's door; a notifier's door gives commands, or presses where the body is
+    `signed`, which is asked before anything is read from it.
     """
 
     path: str
     admits: Callable[[Call], bool]
     read: Callable[[Call], Reading | Sequence[object]]
     methods: tuple[str, ...] = field(default=("POST",))
+    signed: Callable[[Call], bool] | None = None

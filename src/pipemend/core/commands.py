@@ -38,9 +38,10 @@ class Reject(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry(Command):
-    """Grants one attempt beyond the limit, in the person's name."""
+    """Grants one attempt beyond the limit, in the person's name. `seen`: the number of attempts that the person saw."""
 
     ticket_id: str
+    seen: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

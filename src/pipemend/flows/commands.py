@@ -114,6 +114,8 @@ def _retry(db: sa.Connection, s: Services, command: Retry) -> Ticket:
         raise Stale(f"it is closed, by {ticket.ack_user}")
     if live := endings.live(db, ticket):
         raise Stale(f"attempt {live.attempt_number} is under way ({live.status})")
+    if command.seen is not None and command.seen != str(ticket.remediation_attempts):
+        raise Stale("an attempt was made since: look at the ticket again")
     if any(a.status == "waiting" for a in attempts.of_ticket(db, ticket.id)):
         raise Stale("an attempt is waiting already")
     if ticket.run_ended_at is None:

@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from pipemend.core.alert import Alert, Call, Door, Reading
+from pipemend.core.alert import Alert, Call, Door, Press, Reading
 from pipemend.core.commands import Command
 from pipemend.core.errors import BadDelivery, NotFound, Stale
 from pipemend.flows import commands
@@ -25,6 +25,7 @@ from pipemend.store import audit, deliveries
 from pipemend.store.rows import Row
 from pipemend.web import azure_monitor
 from pipemend.web.envelope import limited
+from pipemend.web.presses import Presses
 from pipemend.web.problems import Refusal, problem, unavailable
 
 BODY_LIMIT = 256 * 1024
@@ -43,6 +44,7 @@ class Read:
     reason: str | None = None
     field: str | None = None
     commands: tuple[Command, ...] = ()
+    presses: tuple[Press, ...] = ()
 
     @property
     def kept(self) -> dict[str, Any]:
@@ -57,6 +59,9 @@ class Doors:
     doors: Mapping[str, Door]
     inside: int = field(default=0)
 
+    def __post_init__(self) -> None:
+        self.presses = Presses(self.services)
+
     def find(self, path: str) -> "DoorApp | None":
         """The door at this path. Behind that of Azure Monitor the path goes on with a secret."""
         whole, first = self.doors.get(path), f"/{path[1:].partition('/')[0]}"
@@ -66,6 +71,9 @@ class Doors:
     async def receive(self, door: Door, call: Call) -> Response:
         """Keeps what came and answers. A notifier's door brings commands instead, which are carried out at once."""
         read = reading(door, call)
+        if door.signed:
+            bad = read.outcome == "unreadable"  # not kept: what people press holds secrets
+            return _refused(read) if bad else await self.presses.take(door.path, read.presses)
         if read.commands:
             return await self._obey(door, read.commands)
         now = self.services.clock.now()
@@ -112,7 +120,8 @@ def reading(door: Door, call: Call) -> Read:
         return Read((), "unreadable", f"it could not be read ({type(error).__name__})")
     if not isinstance(found, Reading):
         wishes = tuple(wish for wish in found if isinstance(wish, Command))
-        return Read((), "ignored", "it asks for nothing", commands=wishes)
+        presses = tuple(press for press in found if isinstance(press, Press))
+        return Read((), "ignored", "it asks for nothing", commands=wishes, presses=presses)
     return Read(found.alerts) if found.alerts else Read((), "ignored", found.ignored or "it holds no alert")
 
 
@@ -125,9 +134,13 @@ def _again(db: sa.Connection, *, was: Row, read: Read, by: str, now: datetime) -
 
 def _answer(kept: deliveries.Accepted, read: Read) -> Response:
     if read.outcome == "unreadable":
-        return problem(400, read.reason or "it cannot be read", field=read.field)
+        return _refused(read)
     told = {"delivery": kept.id, "accepted": len(read.alerts), "tickets": list(kept.tickets)}
     return Response(json.dumps(told), 202, media_type="application/json")
+
+
+def _refused(read: Read) -> Response:
+    return problem(400, read.reason or "it cannot be read", field=read.field)
 
 
 class DoorApp:
@@ -159,8 +172,10 @@ class DoorApp:
         call = _call(scope)
         if not self.door.admits(call):
             raise Refusal(401, "the secret of this door is missing or wrong")
-        body = await _body(limited(receive, BODY_LIMIT))
-        return await self.doors.receive(self.door, replace(call, body=body))
+        call = replace(call, body=await _body(limited(receive, BODY_LIMIT)))
+        if self.door.signed and not self.door.signed(call):
+            raise Refusal(401, "the signature of this call is missing or wrong")
+        return await self.doors.receive(self.door, call)
 
 
 def _call(scope: Scope) -> Call:

@@ -4,14 +4,18 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
+from pipemend.clients.http import Http
 from pipemend.core.alert import Door
 from pipemend.core.errors import Unreadable
 from pipemend.core.ports import Digest, Limits, News, Receipt
 from pipemend.notifiers.slack import digest as digests
 from pipemend.notifiers.slack.api import Api, SlackRefused
-from pipemend.notifiers.slack.blocks import fitting
+from pipemend.notifiers.slack.blocks import Blocks, fitting
+from pipemend.notifiers.slack.buttons import buttons
+from pipemend.notifiers.slack.door import Interactions
 from pipemend.notifiers.slack.messages import Message, Telling, telling
 from pipemend.notifiers.slack.original import Original
 from pipemend.settings import Settings
@@ -33,18 +37,19 @@ class Slack:
     """One message a ticket, edited as the story goes on; what people must notice goes into its thread."""
 
     name = "slack"
-    doors: tuple[Door, ...] = ()
     limits = LIMITS
 
-    def __init__(self, api: Api, channel: str) -> None:
+    def __init__(self, api: Api, channel: str, interactions: Interactions | None = None) -> None:
         self._api = api
         self._channel = channel
+        self._interactions = interactions
+        self.doors: tuple[Door, ...] = (interactions.door,) if interactions else ()
 
     async def tell(self, news: News, receipt: Receipt | None) -> Receipt | None:
         told, was = telling(news), Original.of(receipt)
         if was is None:
             return await self._begin(news, told)
-        now = was.after(told)
+        now = replace(was.after(told), buttons=self._buttons(news))
         try:
             if now != was or news.repeated:
                 await self._edit(now.channel, now.ts, Message(now.text, now.blocks()))
@@ -53,6 +58,10 @@ class Slack:
         if told.reply:
             await self._reply(news, now.channel, now.ts, told.reply)
         return now.receipt()
+
+    def _buttons(self, news: News) -> Blocks:
+        """As the ticket is now; none while nobody listens to them."""
+        return buttons(news.ticket) if self.doors else ()
 
     async def sum_up(self, digest: Digest, receipt: Receipt | None) -> Receipt | None:
         message, place = digests.message(digest), receipt.place if receipt else None
@@ -66,6 +75,8 @@ class Slack:
 
     async def close(self) -> None:
         await self._api.close()
+        if self._interactions is not None:
+            await self._interactions.close()
 
     async def _edit_digest(
         self, digest: Digest, message: Message, place: Mapping[str, Any]
@@ -87,7 +98,7 @@ class Slack:
             log.warning("the original message is gone", extra=_about(news))
             must_be_read = told.reply or told.ending
             return (await self._begin(news, told) if must_be_read else None) or was.receipt()
-        now = was.after(told)
+        now = replace(was.after(told), buttons=self._buttons(news))
         instead = told.reply or (Message(now.text, now.blocks()) if told.ending else None)
         if refused.word not in UNEDITABLE or instead is None:
             raise refused
@@ -105,6 +116,7 @@ class Slack:
             text=told.opening.text,
             first=told.opening.blocks,
             above=told.above or (),
+            buttons=self._buttons(news),
         )
         message = Message(draft.text, draft.blocks())
         place = await self._open(news, message)
@@ -187,7 +199,25 @@ def build(settings: Settings) -> Slack | None:
     """Slack as it is set, or nothing without a token."""
     if settings.slack_bot_token is None:
         return None
-    return Slack(Api(settings.slack_bot_token, settings.slack_api_url), settings.slack_alert_channel)
+    api = Api(settings.slack_bot_token, settings.slack_api_url)
+    return Slack(api, settings.slack_alert_channel, _interactions(settings))
+
+
+def _interactions(settings: Settings) -> Interactions | None:
+    """The door for buttons, where its secret is set."""
+    if settings.slack_signing_secret is None:
+        return None
+    operators = [name.strip() for name in settings.slack_operators.split(",") if name.strip()]
+    return Interactions(settings.slack_signing_secret, operators, Http(connections=5), partial(_may_call, settings))
+
+
+def _may_call(settings: Settings, url: str) -> bool:
+    try:
+        settings.check_address("response_url", url)
+    except ValueError:
+        log.warning("Slack's address for an answer is not among ALLOWED_HOSTS")
+        return False
+    return True
 
 
 def _key(news: News | Digest) -> dict[str, Any]:

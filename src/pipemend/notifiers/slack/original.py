@@ -21,6 +21,7 @@ class Original:
     first: Blocks
     above: Blocks = ()
     line: str = ""
+    buttons: Blocks = ()
 
     @classmethod
     def of(cls, receipt: Receipt | None) -> "Original | None":
@@ -29,7 +30,8 @@ class Original:
         if not place.get("channel") or not place.get("ts"):
             return None
         texts = {name: str(place.get(name) or "") for name in ("channel", "ts", "text", "line")}
-        return cls(**texts, first=tuple(place.get("first") or ()), above=tuple(place.get("above") or ()))
+        first, above, shown = (tuple(place.get(name) or ()) for name in ("first", "above", "buttons"))
+        return cls(**texts, first=first, above=above, buttons=shown)
 
     def receipt(self) -> Receipt:
         return Receipt(
@@ -40,6 +42,7 @@ class Original:
                 "line": self.line,
                 "first": list(self.first),
                 "above": list(self.above),
+                "buttons": list(self.buttons),
             }
         )
 
@@ -50,6 +53,7 @@ class Original:
 
     def blocks(self) -> Blocks:
         """What is shown. A success speaks for itself: it has no status line."""
-        if self.above or not self.line:
+        if self.above:
             return fitting([*self.above, *self.first])
-        return fitting([*self.first[:HEAD], status_block(self.line), *self.first[HEAD:]])
+        line = (status_block(self.line),) if self.line else ()
+        return fitting([*self.first[:HEAD], *line, *self.buttons, *self.first[HEAD:]])

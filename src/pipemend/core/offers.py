@@ -1,0 +1,33 @@
+"""What a person may ask of a ticket now, as far as the ticket itself tells; the command has the last word."""
+
+from enum import StrEnum
+
+from pipemend.core.ticket import Approval, RemediationStatus, Ticket
+
+
+class Offer(StrEnum):
+    APPROVE = "approve"
+    REJECT = "reject"
+    ACKNOWLEDGE = "acknowledge"
+    RETRY = "retry"
+    STOP = "stop"
+
+
+NO_RETRY = {"switched_on", "connection_known", "pipeline_allows"}  # guardrails that no person can overrule
+
+
+def offers(ticket: Ticket) -> tuple[Offer, ...]:
+    """In the order in which they are shown."""
+    if ticket.closed:
+        return ()
+    if ticket.approval is Approval.AWAITING:
+        return (Offer.APPROVE, Offer.REJECT, Offer.ACKNOWLEDGE)
+    if ticket.remediation_status is RemediationStatus.IN_PROGRESS:
+        return (Offer.ACKNOWLEDGE,) if ticket.hands_off else (Offer.ACKNOWLEDGE, Offer.STOP)
+    return (Offer.ACKNOWLEDGE, Offer.RETRY) if _may_retry(ticket) else (Offer.ACKNOWLEDGE,)
+
+
+def _may_retry(ticket: Ticket) -> bool:
+    words = ticket.decision.get("words") or ()
+    against = {word.get("guardrail") for word in words if word.get("objects") and word.get("final")}
+    return ticket.run_ended_at is not None and ticket.decision.get("answer") == "never" and not against & NO_RETRY

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from pipemend.flows import remediation
+from pipemend.core.run import RunStatus
+from pipemend.flows import due, intake, remediation
 from pipemend.flows.worker import Worker
 from pipemend.store import schema
 from tests.world import World
@@ -19,9 +20,9 @@ PATIENCE = 10.0  # real seconds; the clock of the world stands still, so no leas
 class Outage:
     """Refuses the next commits of a database, once something has been asked outside."""
 
-    def __init__(self, world: World, commits: int = 3) -> None:
-        self.engine, self.left, self.began = world.database.engine, commits, False
-        sa.event.listen(self.engine, "commit", self._refuse)
+    def __init__(self, world: World, commits: int = 3, meanwhile: Callable[[], object] = lambda: None) -> None:
+        self.left, self.began, self.meanwhile = commits, False, meanwhile
+        sa.event.listen(world.database.engine, "commit", self._refuse)
 
     def after(self, ask: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         async def asked(*args: Any, **more: Any) -> Any:
@@ -33,6 +34,7 @@ class Outage:
     def _refuse(self, _: sa.Connection) -> None:
         if self.began and self.left > 0:
             self.left -= 1
+            self.meanwhile()
             raise sa.exc.OperationalError("COMMIT", {}, ConnectionError("the database is away"))
 
 
@@ -104,3 +106,23 @@ async def test_what_was_said_is_not_said_again(world: World, monkeypatch: pytest
 
     assert outage.left == 0
     assert len(world.slack.told) == len({news.id for news in world.slack.told})
+
+
+async def test_a_rerun_is_judged_by_a_new_look_when_the_database_is_back(world: World) -> None:
+    failed = world.adf.fails("nightly-load")
+    await world.hears("nightly-load", failed)
+    await intake.take_due(world.services)
+    await due.take_due(world.services)
+    (attempt,) = await world.attempts()
+    seen = await remediation.look(attempt.key)
+
+    def somebody_repairs_it() -> None:
+        own = world.adf.begins("nightly-load", group=failed, manual=True)
+        world.adf.ends(own, RunStatus.SUCCEEDED)
+        world.clock.move(30)
+
+    Outage(world, commits=1, meanwhile=somebody_repairs_it).began = True
+    await remediation.call(attempt.key, attempt.revision, seen)
+
+    assert not world.adf.rerun.calls
+    assert (await world.ticket()).ack_user == "RECOVERED"

@@ -4,7 +4,7 @@ The program knows nothing of it. What goes over a boundary (a transaction of our
 the engine) is wrapped here, written to the journal, and at the boundary that is meant the process kills itself with
 SIGKILL: nothing is flushed, no handler runs. PLAN is a JSON list with one death for each life: `{"at": name}`, with
 `"nth"` when the first time is not meant and `"stop"` for SIGSTOP instead, or `{"after": seconds}`. After the last death
-one more life begins, which nobody ends but SIGTERM.
+one more life begins, which nobody ends but SIGTERM, unless the death is `"final"`.
 
 Lives are forks of one process that has everything imported already, so that a start costs little.
 """
@@ -230,7 +230,8 @@ def run(plan: list[dict[str, Any]], journal: Journal, words: list[str]) -> int:
             os._exit(0)
         _, status = os.waitpid(living, 0)
         journal.write(life=life, ended=os.waitstatus_to_exitcode(status))
-        if os.waitstatus_to_exitcode(status) != -signal.SIGKILL or not plan:
+        final = not plan or (death or {}).get("final")
+        if os.waitstatus_to_exitcode(status) != -signal.SIGKILL or final:
             return os.waitstatus_to_exitcode(status)
     return 0
 

@@ -2,7 +2,8 @@
 
 Each round is a fresh installation on one of the databases, with one way of starting reruns. An undisturbed story lists
 the boundaries that there are; then each life dies at one of them, or at any moment. In the end everything must be
-mended, once, and told. The first thing that is not true ends the soak and leaves the folder.
+mended, once, and told. Beside the first rounds PostgreSQL is away for a whole minute, and a disk is full. The first
+thing that is not true ends the soak and leaves the folder.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from tests.postgres import drop_database, fresh_database, postgres
 from tests.scenarios.conftest import free_port, running_twin
 from tests.scenarios.installation import Installation, installation
 from tests.scenarios.lives import Lives, all_is_well
+from tests.scenarios.outages import doors_say_503_and_what_comes_again_is_kept
 
 WAYS = ("direct", "sync", "202_with_run_id", "202_empty", "slow:1", "no_response_502")
 NEVER = (
@@ -74,11 +77,27 @@ def round_of(folder: Path, server: str | None, way: str, deaths: Sequence[dict[s
         return lives
 
 
+def outage(folder: Path, server: str | None, how: str) -> None:
+    """A minute without a database, at the pace of Azure Monitor's repeats."""
+    with fresh(folder, server, "202_with_run_id") as made:
+        often = made.environment["WATCH_INTERVAL_SECONDS"]
+        doors_say_503_and_what_comes_again_is_kept(made, how)
+        made.all_die()
+        made.environment["WATCH_INTERVAL_SECONDS"] = often
+        made.starts()
+        all_is_well(made, ["nightly-load"])
+    print(f"outage: {how} for a minute, nothing lost", flush=True)
+
+
 def soak(minutes: float, kills: int, seed: int, home: Path) -> None:
     chance, until = random.Random(seed), time.monotonic() + minutes * 60
     known: dict[tuple[str, str], Sequence[str]] = {}
     died, waited = Counter[str](), {"sqlite": list[float](), "postgresql": list[float]()}
-    with postgres() as server:
+    with postgres() as server, ThreadPoolExecutor(2) as beside:
+        outages = [
+            beside.submit(outage, _made(home / "closed"), server, "closed"),
+            beside.submit(outage, _made(home / "full"), None, "full"),
+        ]
         number = 0
         while time.monotonic() < until:
             number += 1
@@ -93,6 +112,8 @@ def soak(minutes: float, kills: int, seed: int, home: Path) -> None:
             print(
                 f"round {number}: {database}, {way}: {kills} kills, {len(lives.broken)} failures, all well", flush=True
             )
+        for ended in outages:
+            ended.result()
     for name, times in sorted(died.items()):
         print(f"{times:5} {name}")
     print(f"{died.total()} kills in {number} rounds, seed {seed}")

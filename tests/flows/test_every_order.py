@@ -117,6 +117,7 @@ class Story:
     async def root_fails_again(self) -> None:
         self.world.clock.move(1)  # no two runs end at the same moment
         self.world.adf.ends(self.root, RunStatus.FAILED, "GatewayTimeout")
+        self.world.clock.move(1)
 
     async def new_run_fails(self) -> None:
         self.new.append(self.world.adf.fails("nightly-load"))

@@ -36,7 +36,7 @@ async def test_a_ticket_is_flat_with_its_badge_tab_and_decision(world: World):
     assert told["badge"] == {"text": "🤖 Auto-Healing", "tone": "healing"}
     assert (told["tab"], told["decision"], told["status"]) == ("healing", decision, "open")
     assert datetime.fromisoformat(told["timestamp"]) == MORNING
-    columns = {column.name for column in schema.tickets.columns} - {"search_text", "storm_id"}
+    columns = {column.name for column in schema.tickets.columns} - {"search_text"}
     assert told.keys() == columns | {"badge", "tab"}
 
 

@@ -10,9 +10,10 @@ import pytest
 from pipemend.core.clock import stamp
 from pipemend.core.guardrails import judge
 from pipemend.core.situation import Objection, Situation
+from pipemend.core.storm import Cause
 from pipemend.core.ticket import AI_USER, Approval, RemediationStatus, Status
 from pipemend.flows.services import Policy
-from pipemend.store import tickets
+from pipemend.store import storms, tickets
 from tests.web.stage import fill
 from tests.web.world import World
 
@@ -363,3 +364,22 @@ async def test_a_person_corrects_the_diagnosis_on_the_page(small_world: World):
     assert pressed.status_code == 303
     assert "Unclassified was in truth SqlDeadlock. <b>seen before</b>" in words_of(page)
     assert "<b>seen" not in page
+
+
+async def test_a_ticket_of_a_storm_says_so_and_leads_to_the_others(world: World):
+    cause = Cause(platform="data_factory", resource="x", error_type="GatewayTimeout")
+    now = world.clock.now()
+    storm_id = await world.database.write(lambda db: storms.begin(db, cause, "sales", now, now))
+    of_storm = {"resource": "x", "error_type": "GatewayTimeout", "connection": "sales", "storm_id": storm_id}
+    first, _ = await world.ticket("load-a", **of_storm), await world.ticket("load-b", **of_storm)
+    await world.ticket("other", error_type="SqlDeadlock")
+    async with await world.browser("viewer") as client:
+        page = (await client.get(f"/dashboard?ticket={first.id}")).text
+        (address,) = re.findall(r'Part of a storm: <a href="([^"]*)">2 tickets</a>', page)
+        told = (await client.get(unescape(address))).text
+        api = (await client.get(f"/api/tickets/{first.id}")).json()
+
+    assert "load-a" in told
+    assert "load-b" in told
+    assert ">other<" not in told
+    assert api["storm_id"] == storm_id

@@ -85,6 +85,7 @@ class TicketOut(Answer):
     approval_expires_at: Time | None
     proposal: dict[str, Any] | None
     merged_into: str | None
+    storm_id: str | None
     due_at: Time | None
     revision: int
     stumbles: int

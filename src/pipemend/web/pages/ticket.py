@@ -18,7 +18,7 @@ from pipemend.core.rca import UNCLASSIFIED
 from pipemend.core.ticket import Approval, RemediationStatus, Ticket
 from pipemend.flows import commands
 from pipemend.flows.services import Services
-from pipemend.store import attempts, audit, tickets
+from pipemend.store import attempts, audit, storms, tickets
 from pipemend.web.asked import ApproveIn, CorrectIn, RejectIn, TicketId
 from pipemend.web.auth import Operator, Served, User
 from pipemend.web.pages.rendering import frame_in, show
@@ -89,6 +89,7 @@ async def story(
             frame,
             status,
             ticket=ticket,
+            storm=storms.get(db, ticket.storm_id) if ticket.storm_id else None,
             badge=badge(ticket),
             tab=where,
             state=TAB_NAMES[where],

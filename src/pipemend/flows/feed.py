@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from pipemend.core.alert import Alert
 from pipemend.core.attempt import Attempt, AttemptStatus
 from pipemend.core.clock import stamp
-from pipemend.core.errors import OutsideError, Overtaken
+from pipemend.core.errors import OutsideError, Overtaken, Throttled
 from pipemend.core.run import Resource, Run, RunStatus
 from pipemend.core.ticket import PIPELINE_USER, RemediationStatus, Ticket
 from pipemend.flows import again, endings, persons
@@ -41,13 +41,19 @@ async def begin(s: Services) -> None:
 
 async def take_due(s: Services) -> int:
     """Reads the feeds that are due; how many."""
-    now = s.clock.now()
-    rows = await s.database.write(lambda db: feeds.claim_due(db, s.connections, now, now + LEASE, s.worker))
-    await asyncio.gather(*(_read(s, row) for row in rows))
+    rows = await claim(s)
+    await asyncio.gather(*(read(s, row) for row in rows))
     return len(rows)
 
 
-async def _read(s: Services, row: Row) -> None:
+async def claim(s: Services) -> Sequence[Row]:
+    """The feeds that are due. They are ours to read for a minute."""
+    now = s.clock.now()
+    return await s.database.write(lambda db: feeds.claim_due(db, s.connections, now, now + LEASE, s.worker))
+
+
+async def read(s: Services, row: Row) -> None:
+    """Reads one feed, within READ_SECONDS, and saves when it is due again."""
     resource = s.connection(row.platform, row.resource)
     if resource is None:
         return
@@ -57,7 +63,7 @@ async def _read(s: Services, row: Row) -> None:
             changes = await s.platforms[row.platform].changes(resource, row.watermark)
         complete = await _take_runs(s, resource, changes.runs, row.started_at)
     except (OutsideError, TimeoutError) as error:
-        await _missed(s, row, str(error) or "no answer in time")
+        await _missed(s, row, str(error) or "no answer in time", _asked_to_wait(error))
         return
     except Exception as error:  # a platform that stumbles must not stop the reading of the others, and is shown
         log.exception("a feed stumbled", extra={"resource": row.resource})
@@ -71,9 +77,13 @@ async def _read(s: Services, row: Row) -> None:
     )
 
 
-async def _missed(s: Services, row: Row, error: str) -> None:
+def _asked_to_wait(error: Exception) -> timedelta:
+    return timedelta(seconds=(error.retry_after or 0.0) if isinstance(error, Throttled) else 0.0)
+
+
+async def _missed(s: Services, row: Row, error: str, at_least: timedelta = timedelta()) -> None:
     log.warning("a feed could not be read", extra={"resource": row.resource, "error": error})
-    wait = min(s.policy.watch_interval * 2 ** min(row.failures, 5), SLOWEST)
+    wait = max(min(s.policy.watch_interval * 2 ** min(row.failures, 5), SLOWEST), at_least)
     due = s.clock.now() + wait
     await surely(s, lambda db: feeds.settle(db, row, due_at=due, error=error[:500], failures=row.failures + 1))
 

@@ -30,6 +30,7 @@ class Worker:
     def __init__(self, s: Services, tick: float = TICK) -> None:
         self.s, self.tick = s, tick
         self.loops: list[asyncio.Task[None]] = []
+        self.reading: set[asyncio.Task[None]] = set()
         self.seen: dict[str, float] = {}
         self.tellers = [announcements.Teller(s, name) for name in s.notifiers]
         self.let_go: dict[str, Callable[..., int]] = {
@@ -44,7 +45,7 @@ class Worker:
             "intake": (intake.take_due, self.tick),
             "tickets": (reconsider.take_due, self.tick),
             "attempts": (due.take_due, self.tick),
-            "feeds": (feed.take_due, min(self.tick, self.s.policy.watch_interval.total_seconds() / 2)),
+            "feeds": (self._read_feeds, min(self.tick, self.s.policy.watch_interval.total_seconds() / 2)),
             "storms": (storms.take_due, self.tick),
             "takeover": (upkeep.take_over, self.tick),
             "upkeep": (self._look_after, 60.0),
@@ -57,9 +58,9 @@ class Worker:
 
     async def stop(self) -> None:
         """Begins nothing more; leases run out by themselves."""
-        for loop in self.loops:
+        for loop in (*self.loops, *self.reading):
             loop.cancel()
-        await asyncio.gather(*self.loops, return_exceptions=True)
+        await asyncio.gather(*self.loops, *self.reading, return_exceptions=True)
         for teller in self.tellers:
             await teller.stop()
 
@@ -73,6 +74,13 @@ class Worker:
         """Playbooks and settings may have changed: what was put off until some day is judged by them now."""
         now = self.s.clock.now()
         await self.s.database.write(lambda db: switches.look_again(db, now))
+
+    async def _read_feeds(self, s: Services) -> None:
+        """Each feed apart: one that answers slowly holds up none of the others."""
+        for row in await feed.claim(s):
+            reading = asyncio.create_task(feed.read(s, row), name=f"feed {row.resource}")
+            self.reading.add(reading)
+            reading.add_done_callback(self.reading.discard)
 
     async def _look_after(self, s: Services) -> None:
         await upkeep.look_after(s)

@@ -245,7 +245,7 @@ def _calm_collector() -> None:
     """What is built by now stays; later collections are rare, for each stalls the loop."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
+    gc.set_threshold(10_000, 50, 100)
 
 
 async def _close(s: Services, http: Http) -> None:

@@ -1,6 +1,7 @@
 """The API keeps what its description promises: to every role, and whatever is asked."""
 
 import asyncio
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, Phase, given, settings
 
 from pipemend.store import schema
+from pipemend.web import asked
 from tests.web.world import World, build
 
 CHECKS = ["not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance"]
@@ -50,3 +52,20 @@ def test_answers_are_as_described(installation: World, role: str | None):
             case.validate_response(case.call(headers=headers), checks=checks)
 
         ask()
+
+
+def test_every_body_has_examples_that_are_good(installation: World):
+    described = installation.app.openapi()
+    bodies = [
+        operation["requestBody"]
+        for path in described["paths"].values()
+        for operation in path.values()
+        if "requestBody" in operation
+    ]
+    assert bodies
+
+    for body in bodies:
+        shown = body["content"]["application/json"]["schema"]
+        (name,) = re.findall(r"#/components/schemas/(\w+)", str(shown))
+        examples = described["components"]["schemas"][name]["examples"]
+        assert [getattr(asked, name).model_validate(example) for example in examples]

@@ -55,7 +55,14 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
 
+def _for_example(*bodies: dict[str, Any]) -> ConfigDict:
+    """Bodies that are good, for the description of the API."""
+    return ConfigDict(json_schema_extra={"examples": list(bodies)})
+
+
 class AcknowledgeIn(Body):
+    model_config = _for_example({}, {"empid": "E1234"})
+
     empid: Annotated[str, Field(max_length=100, pattern=r"^[^\x00]*$")] | None = None
 
 
@@ -73,6 +80,8 @@ class RejectIn(ApproveIn):
 
 
 class StopIn(Body):
+    model_config = _for_example({"cancel_run": True})
+
     cancel_run: bool = Field(False, strict=True)
 
 
@@ -83,6 +92,10 @@ def _error_type(value: str) -> str:
 
 
 class CorrectIn(Body):
+    model_config = _for_example(
+        {"error_type": "GatewayTimeout", "remediable": "yes", "note": "The proxy was restarted that night."}
+    )
+
     error_type: Annotated[str, AfterValidator(_error_type), Field(examples=["GatewayTimeout"])]
     remediable: Remediable
     note: Words = ""
@@ -95,6 +108,11 @@ class CorrectIn(Body):
 
 class AutomationIn(Body):
     """The red button; with `pipeline` (`factory/name`) a pause of that one alone, or its end."""
+
+    model_config = _for_example(
+        {"enabled": False, "reason": "The network is being rebuilt."},
+        {"enabled": False, "pipeline": "adf-sales/nightly-load", "until": "2030-01-31T06:00:00Z"},
+    )
 
     enabled: bool = Field(strict=True)
     reason: Words = ""
@@ -116,5 +134,7 @@ class AutomationIn(Body):
 
 
 class TokenIn(Body):
+    model_config = _for_example({"name": "grafana", "role": "viewer"})
+
     name: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._@ -]*$")]
     role: Literal["viewer", "operator", "admin"]

@@ -1,6 +1,6 @@
 # One word for each thing that is done here. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test soak check lint types imports format docs lock clean chromium
+.PHONY: help setup demo test soak faults check lint types imports format docs lock clean chromium
 
 export PIP_ROOT_USER_ACTION = ignore
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
@@ -34,6 +34,9 @@ test: setup chromium ## run every test
 
 soak: setup ## kill -9 again and again for MINUTES=10, and look whether anything was lost or doubled
 	@$(BIN)/python -u -m tests.scenarios.soak --minutes $(or $(MINUTES),10)
+
+faults: setup ## let everything outside go wrong for MINUTES=3, and look how late the loop was and what was held
+	@$(BIN)/python -u -m tests.scenarios.faults --minutes $(or $(MINUTES),3)
 
 check: lint types imports test ## all that must hold before a change lands
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipemend.core import callback
+from pipemend.core.clock import WallClock
+from pipemend.platforms import databricks
+from pipemend.settings import Settings
 from pipemend.store import schema
 from tests.web.world import SECRET, World, build
 
+WORKSPACE = {
+    "DATABRICKS_HOST": "adb-12345.7.azuredatabricks.net",
+    "DATABRICKS_TOKEN": "secret",
+    "DATABRICKS_WEBHOOK_USER": "databricks",
+    "DATABRICKS_WEBHOOK_PASSWORD": "pass:word",
+}
 NUMBERS = st.integers() | st.floats() | st.sampled_from([10**400, -(10**400), 1e308])
 LEAVES = (
     st.none() | st.booleans() | NUMBERS | st.text() | st.sampled_from(["\x00", "\ud800", "💥" * 50, "=cmd|' /C'!A0"])
@@ -30,6 +40,14 @@ NAMES = st.text(max_size=8) | st.sampled_from(
         "name",
         "value",
         "SearchResults",
+        "event_type",
+        "workspace_id",
+        "job",
+        "job_id",
+        "run",
+        "run_id",
+        "status",
+        "error",
     ]
 )
 TREES = st.recursive(
@@ -65,21 +83,37 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> World:
     engine = sa.create_engine(f"sqlite:///{path}")
     schema.metadata.create_all(engine)
     engine.dispose()
-    return build(f"sqlite:///{path}")
+    world = build(f"sqlite:///{path}", doors=databricks.build(Settings.of(WORKSPACE), WallClock()).doors)
+    asyncio.run(_tried_once(world))
+    return world
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+async def _tried_once(world: World) -> None:
+    ticket = await world.ticket()
+    await world.attempt(ticket, 1, status="in_progress")
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(body=BODIES)
 def test_no_body_is_our_mistake(installation: World, body: bytes):
-    attempt = "ADF-20261124T101500-1f496d07ab-1"
-    token = callback.token(installation.services.callback_secret, attempt)
+    (ticket,) = asyncio.run(installation.all_of(schema.tickets))
+    nobodys, ours = ("ADF-20261124T101500-1f496d07ab-1", f"{ticket.id}-1")
+    assert _answers(installation, body, [nobodys, ours]) <= {202, 400, 413}
 
-    async def post() -> tuple[int, int]:
+
+def _answers(installation: World, body: bytes, attempts: Sequence[str]) -> set[int]:
+    """The statuses with which our doors answer. The callback of an attempt that is not there has to be refused."""
+
+    async def post() -> set[int]:
         async with installation.client() as client:
-            alert = await client.post("/azure-monitor", content=body, headers={"X-Pipemend-Secret": SECRET})
-            ended = await client.post(callback.PATH, params={"attempt": attempt, "token": token}, content=body)
-            return alert.status_code, ended.status_code
+            doors = [
+                client.post("/azure-monitor", content=body, headers={"X-Pipemend-Secret": SECRET}),
+                client.post("/databricks-monitor", content=body, auth=("databricks", "pass:word")),
+            ]
+            tokens = [callback.token(installation.services.callback_secret, attempt) for attempt in attempts]
+            asked = [{"attempt": attempt, "token": token} for attempt, token in zip(attempts, tokens, strict=True)]
+            nobodys, *ended = [await client.post(callback.PATH, params=one, content=body) for one in asked]
+            assert nobodys.status_code == 401  # whatever the body says
+            return {answer.status_code for answer in (*ended, *(await asyncio.gather(*doors)))}
 
-    alert, ended = asyncio.run(post())
-    assert alert in (202, 400, 413)
-    assert ended == 401  # there is no such attempt, whatever the body says
+    return asyncio.run(post())

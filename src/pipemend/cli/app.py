@@ -200,6 +200,61 @@ def resume(
     switches.resume(url, token, pipeline)
 
 
+TicketId = Annotated[str, typer.Argument(metavar="TICKET", help="Id of the ticket.")]
+Proposal = Annotated[str | None, typer.Option(help="Only if this is still what is proposed: its id.")]
+
+
+@app.command()
+def approve(ticket: TicketId, token: Token, url: Url = "http://127.0.0.1:8000", proposal: Proposal = None) -> None:
+    """Says yes to the one attempt that is proposed for a ticket."""
+    from pipemend.cli.people import ask
+
+    ask(url, token, ticket, "approve", {"proposal": proposal})
+
+
+@app.command()
+def reject(
+    ticket: TicketId,
+    token: Token,
+    url: Url = "http://127.0.0.1:8000",
+    proposal: Proposal = None,
+    reason: Annotated[str, typer.Option(help=REASON)] = "",
+) -> None:
+    """Says no to what is proposed: nothing is run, and the ticket is left to people."""
+    from pipemend.cli.people import ask
+
+    ask(url, token, ticket, "reject", {"proposal": proposal, "reason": reason})
+
+
+@app.command()
+def ack(ticket: TicketId, token: Token, url: Url = "http://127.0.0.1:8000") -> None:
+    """Closes a ticket. A rerun in flight may finish, no further attempt starts."""
+    from pipemend.cli.people import ask
+
+    ask(url, token, ticket, "acknowledge")
+
+
+@app.command()
+def retry(ticket: TicketId, token: Token, url: Url = "http://127.0.0.1:8000") -> None:
+    """Grants one attempt beyond the limit."""
+    from pipemend.cli.people import ask
+
+    ask(url, token, ticket, "retry")
+
+
+@app.command()
+def stop(
+    ticket: TicketId,
+    token: Token,
+    url: Url = "http://127.0.0.1:8000",
+    cancel_run: Annotated[bool, typer.Option("--cancel-run", help="End the rerun too.")] = False,
+) -> None:
+    """Ends the automation of a ticket."""
+    from pipemend.cli.people import ask
+
+    ask(url, token, ticket, "stop", {"cancel_run": cancel_run})
+
+
 @app.command()
 def corrections(token: Token, url: Url = "http://127.0.0.1:8000") -> None:
     """Prints what people corrected, as labelled lines that `pipemend evaluate` reads."""

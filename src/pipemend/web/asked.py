@@ -72,10 +72,14 @@ ProposalId = Annotated[str, Field(max_length=64, pattern=r"^[0-9a-f]+$")]
 class ApproveIn(Body):
     """`proposal`: its id as you saw it; another one since then gets no yes."""
 
+    model_config = _for_example({}, {"proposal": "5f0c2a91be774d03"})
+
     proposal: ProposalId | None = None
 
 
 class RejectIn(ApproveIn):
+    model_config = _for_example({"reason": "The source is down until noon."})
+
     reason: Words = ""
 
 

@@ -10,6 +10,7 @@ from tests.scenarios.installation import Installation, Running
 
 LAUNCHER = str(Path(__file__).with_name("dying.py"))
 PLAYBOOKS = "[GatewayTimeout]\nbackoff_seconds = [0.2]\ndeadline_seconds = 6\n"
+UNTIRED = {"BREAKER_FAILURES": "100", "BREAKER_OUTCOMES": "100"}  # in each story more repairs fail than go well
 GIVEN_UP = "the playbook named no run and none was found before the deadline"
 ENDED = {"succeeded", "failed", "cancelled", "timed_out"}
 
@@ -28,6 +29,7 @@ class Lives:
     def begin(self, *words: str) -> Running:
         """The first life; the launcher of all of them."""
         (self.installed.folder / "playbooks.toml").write_text(PLAYBOOKS)
+        self.installed.environment |= UNTIRED
         plan = self.installed.folder / "plan.json"
         plan.write_text(json.dumps(self.deaths))
         self.journal.touch()

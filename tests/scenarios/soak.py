@@ -80,12 +80,8 @@ def round_of(folder: Path, server: str | None, way: str, deaths: Sequence[dict[s
 def outage(folder: Path, server: str | None, how: str) -> None:
     """A minute without a database, at the pace of Azure Monitor's repeats."""
     with fresh(folder, server, "202_with_run_id") as made:
-        often = made.environment["WATCH_INTERVAL_SECONDS"]
         doors_say_503_and_what_comes_again_is_kept(made, how)
-        made.all_die()
-        made.environment["WATCH_INTERVAL_SECONDS"] = often
-        made.starts()
-        all_is_well(made, ["nightly-load"])
+        made.keeps_its_word()
     print(f"outage: {how} for a minute, nothing lost", flush=True)
 
 

@@ -8,15 +8,17 @@ import pytest
 from tests.scenarios.installation import Installation
 from tests.scenarios.lives import Lives
 
+SOAK = pytest.mark.soak
+
 
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize(
     "boundary",
     [
-        "remediation.call.begin_now / before the commit",  # it holds the rows of the ticket
-        "remediation.call.begin_now / after the commit",  # and has not called yet
+        pytest.param("remediation._begin_now / before the commit", marks=SOAK),  # it holds the rows of the ticket
+        "remediation._begin_now / after the commit",  # and has not called yet
         "POST createRun / after the answer",
-        "remediation.call.settle.clock / before the commit",
+        pytest.param("remediation.call.settle.clock / before the commit", marks=SOAK),
     ],
 )
 def test_a_worker_that_wakes_late_changes_nothing(on_postgres: Installation, boundary: str) -> None:

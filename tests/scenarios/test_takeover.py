@@ -9,6 +9,7 @@ import pytest
 from tests.scenarios.installation import Installation
 from tests.scenarios.lives import Lives, all_is_well
 
+SOAK = pytest.mark.soak
 GOES_ON = 8.0  # seconds from the death until another worker has the work
 HEALS = 4.0  # seconds that the rest of the story takes
 PATIENCE = 6.0  # seconds for a busy machine
@@ -18,9 +19,9 @@ PATIENCE = 6.0  # seconds for a busy machine
 @pytest.mark.parametrize(
     "boundary",
     [
-        "intake._settle / before the commit",  # an alert was accepted, and is not taken in
+        pytest.param("intake._settle / before the commit", marks=SOAK),  # an alert was accepted, and is not taken in
         "POST createRun / after the answer",  # in the middle of the call
-        "POST chat.postMessage / after the answer",  # while it tells
+        pytest.param("POST chat.postMessage / after the answer", marks=SOAK),  # while it tells
     ],
 )
 def test_the_other_worker_takes_over(

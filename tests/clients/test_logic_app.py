@@ -1,5 +1,6 @@
 """A playbook is asked once, and each of its answers has a meaning."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -372,3 +373,56 @@ async def test_a_wrong_signature_is_named(stage: Twin, playbooks: Playbooks):
     assert isinstance(progress, Declined)
     assert progress.final
     assert "the signature in its address is missing or wrong" in progress.reason
+
+
+@pytest.mark.parametrize("location", ["/workflows/x/runs/1?sig=s", "runs/2"])
+async def test_a_202_says_where_the_answer_will_stand(playbooks: Playbooks, location: str):
+    async with vendor(http(202, Location=location)) as there:
+        said = await playbooks.ask(f"{there.url}/invoke?sig=s")
+
+    assert isinstance(said, Unknown)
+    assert said.accepted
+    assert (said.later_url or "").startswith(there.url)
+    assert "later_url" not in repr(said)
+
+
+@pytest.mark.parametrize("location", ["https://evil.example/answer", "//evil.example/x", "http://127.0.0.1:1/x"])
+async def test_nobody_else_is_asked_for_the_answer(playbooks: Playbooks, location: str):
+    async with vendor(http(202, Location=location)) as there:
+        said = await playbooks.ask(f"{there.url}/invoke?sig=s")
+
+    assert isinstance(said, Unknown)
+    assert said.later_url is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (http(200, '{"status": "success", "run_id": "rerun-9"}'), Running),
+        (http(200, '{"status": "failed", "error": "no rights"}'), Declined),
+        (http(202), Unknown),
+        (http(404, "{}"), Unknown),
+        (http(500, "{}"), Unknown),
+        (http(200, "<html></html>"), Unknown),
+    ],
+)
+async def test_the_later_answer_is_read_like_a_first_one(playbooks: Playbooks, answer: bytes, kind: type):
+    async with vendor(answer) as there:
+        said = await playbooks.at(f"{there.url}/invoke").answer(attempt(later_url=f"{there.url}/later"))
+
+    assert isinstance(said, kind)
+
+
+async def test_the_twins_workflow_answers_later_at_its_own_address(stage: Twin, playbooks: Playbooks):
+    await stage.pipeline("nightly-load", "GatewayTimeout", "Succeeded")
+    failed = await stage.trigger("nightly-load")
+    await stage.ended(failed)
+    app = playbooks.at(await stage.workflow(behaviour="location:1"))
+    asked = attempt(original_run_id=failed, reference_run_id=failed, resource="adf-twin")
+
+    accepted = await app.advance(asked, Stage())
+    assert isinstance(accepted, Unknown)
+    waiting = attempt(later_url=accepted.later_url, original_run_id=failed, reference_run_id=failed)
+    assert isinstance(await app.answer(waiting), Unknown)
+    await asyncio.sleep(1.1)
+    assert isinstance(await app.answer(waiting), Running)

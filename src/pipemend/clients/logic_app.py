@@ -5,7 +5,9 @@ Its address is a secret. What its trigger answers: https://learn.microsoft.com/a
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 
 from pydantic import SecretStr
 
@@ -21,7 +23,7 @@ from pipemend.core.run import Rerun
 from pipemend.core.scrub import cut, scrub
 
 WHAT = "the playbook"
-SECONDS = 30.0
+SECONDS, LATER_SECONDS = 30.0, 10.0
 KEPT = 4096
 LONGEST_ID = 200  # what is longer names no run
 RUN_HEADER = "x-ms-workflow-run-id"
@@ -84,7 +86,27 @@ class LogicApp:
             return Declined(str(error), final=False)
         except OutsideError as error:
             return Unknown(str(error))
-        return read(answer, attempt)
+        progress = read(answer, attempt)
+        if isinstance(progress, Unknown) and progress.accepted:
+            return replace(progress, later_url=self._later_url(answer))
+        return progress
+
+    def _later_url(self, answer: Answer) -> str | None:
+        """Where it will answer, if that is on its own host: nobody else is asked."""
+        own = self._url.get_secret_value()
+        there = urljoin(own, answer.headers.get("location", "")) if answer.status == 202 else own
+        return there if there != own and urlsplit(there)[:2] == urlsplit(own)[:2] else None
+
+    async def answer(self, attempt: Attempt) -> Progress:
+        """What the address says at which the playbook promised to answer."""
+        if not attempt.later_url:
+            return Unknown("it promised no later answer", accepted=True)
+        with meters.outside("playbook", "answer") as call:
+            said = await self._http.send(WHAT, "GET", attempt.later_url, deadline=LATER_SECONDS)
+            call.error = None if said.good else refusal(said.status, WHAT)
+        if said.good and said.status != 202:
+            return read(said, attempt)
+        return Unknown(f"the playbook answered {said.status}", accepted=True)
 
     async def started(self, attempt: Attempt) -> Sequence[Rerun]:
         return await self._direct.started(attempt)

@@ -78,6 +78,7 @@ class Attempt:
     stumbles: int
     owner: str | None
     approved_by: str | None = None  # who said yes to it
+    later_url: str | None = field(default=None, repr=False)  # where the playbook will answer; a secret
     held: str | None = None  # why it waits for room though it is due, once that has been told
 
     @property
@@ -203,6 +204,7 @@ class Unknown:
     reason: str
     accepted: bool = False
     answer: str = ""
+    later_url: str | None = field(default=None, repr=False)  # where the final answer will be; a secret
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,15 @@ class Remedy(Protocol):
 
 
 @runtime_checkable
+class AnswersLater(Protocol):
+    """A remedy whose call may be answered later, at an address of its own (`attempt.later_url`)."""
+
+    async def answer(self, attempt: Attempt) -> Progress:
+        """What it says by now; Unknown while it says nothing yet. Raises OutsideError."""
+        ...
+
+
+@runtime_checkable
 class Borrower(Protocol):
     """A remedy that gives back what an attempt has borrowed."""
 

@@ -3,15 +3,18 @@
 import asyncio
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 
 import sqlalchemy as sa
 
-from pipemend.core.attempt import Attempt, AttemptStatus
+from pipemend.core.attempt import Attempt, AttemptStatus, Declined, Running
 from pipemend.core.errors import OutsideError
-from pipemend.core.run import Rerun, Run, RunRef
+from pipemend.core.ports import AnswersLater
+from pipemend.core.run import Rerun, Run, RunRef, RunStatus
 from pipemend.flows.doubts import unclaimed
 from pipemend.flows.feed import rerun_ended
-from pipemend.flows.remediation import UNSEEN, adopt, given_up, shown, timed_out
+from pipemend.flows.remediation import UNSEEN, adopt, declined, given_up, shown, timed_out
 from pipemend.flows.services import Services
 from pipemend.store import attempts, tickets
 
@@ -28,7 +31,9 @@ async def look_at(s: Services, attempt: Attempt) -> None:
 
 
 async def _search(s: Services, attempt: Attempt) -> None:
-    """Asks the platform for the run that an unclear call may have started."""
+    """Asks for the run that an unclear call may have started: the playbook, where it will answer, then the platform."""
+    if attempt.later_url and await _answered(s, attempt):
+        return
     found: Sequence[Rerun] | str
     try:
         found = await _candidates(s, attempt)
@@ -37,6 +42,36 @@ async def _search(s: Services, attempt: Attempt) -> None:
         log.warning("cannot look for a rerun", extra={"attempt": attempt.key, "error": found})
     await s.database.write(lambda db: _found(db, s, attempt, found))
     s.wake.set()
+
+
+async def _answered(s: Services, attempt: Attempt) -> bool:
+    """Whether the playbook has given its final answer by now; what it says is saved."""
+    remedy = s.platforms[attempt.platform].remedies[attempt.remediation_action]
+    if not isinstance(remedy, AnswersLater):
+        return False
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            said = await remedy.answer(attempt)
+    except (OutsideError, TimeoutError) as error:
+        log.warning("the playbook gives no later answer", extra={"attempt": attempt.key, "error": str(error)})
+        return False
+    if not isinstance(said, Running | Declined):
+        return False
+    await s.database.write(partial(_said, s, attempt, said))
+    s.wake.set()
+    return True
+
+
+def _said(s: Services, was: Attempt, said: Running | Declined, db: sa.Connection) -> None:
+    tickets.lock(db, was.ticket_id)
+    attempt = attempts.get(db, was.key)
+    if attempt.status is not AttemptStatus.UNKNOWN or attempt.revision != was.revision:
+        return
+    if isinstance(said, Running):  # a name only, until the platform shows the run
+        named = replace(said.rerun, status=RunStatus.UNKNOWN)
+        adopt(db, s, attempts.touch(db, attempt, later_url=None), named, s.clock.now(), answer=said.answer)
+    else:
+        declined(db, s, attempts.touch(db, attempt, later_url=None), said, s.clock.now())
 
 
 async def _candidates(s: Services, attempt: Attempt) -> Sequence[Rerun]:

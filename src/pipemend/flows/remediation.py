@@ -176,7 +176,7 @@ def begin(
     if attempt.prepares:
         return attempt  # a crash lay between: its stage looks before it acts
     if attempt.status is AttemptStatus.STARTING:
-        unclear(db, s, attempt, "we stopped while the call was being made", now)
+        unclear(db, s, attempt, Unknown("we stopped while the call was being made"), now)
         return None
     if attempt.status is not AttemptStatus.WAITING:
         return None
@@ -290,7 +290,7 @@ def settle(db: sa.Connection, s: Services, key: str, progress: Progress, now: da
         case Wait() if attempt.status is AttemptStatus.STARTING:
             _wait(db, s, attempt, progress, now)
         case Unknown() if attempt.status is AttemptStatus.STARTING:
-            unclear(db, s, attempt, progress.reason, now, accepted=progress.accepted, answer=progress.answer)
+            unclear(db, s, attempt, progress, now)
         case Declined() if attempt.status is AttemptStatus.STARTING:
             declined(db, s, attempt, progress, now)
 
@@ -414,27 +414,26 @@ def unclear(
     db: sa.Connection,
     s: Services,
     attempt: Attempt,
-    reason: str,
+    progress: Unknown,
     now: datetime,
-    *,
-    accepted: bool = False,
-    answer: str = "",
 ) -> None:
     """Nobody knows yet which run was started, if any: it is looked for."""
+    accepted = progress.accepted
     attempt = attempts.move(
         db,
         attempt,
         AttemptStatus.UNKNOWN,
-        failure_reason=None if accepted else reason,
+        failure_reason=None if accepted else progress.reason,
         stage=ACCEPTED if accepted else attempt.stage,
-        logic_app_response=answer or None,
+        logic_app_response=progress.answer or None,
+        later_url=progress.later_url,
         due_at=now + min(s.policy.watch_interval, timedelta(seconds=1)),
         revision=attempt.revision + 1,
     )
     if accepted:
         _started(db, s, tickets.get(db, attempt.ticket_id), attempt, now)
     else:
-        changed(db, s, attempt, "unknown", now, reason=reason)
+        changed(db, s, attempt, "unknown", now, reason=progress.reason)
 
 
 def declined(db: sa.Connection, s: Services, attempt: Attempt, progress: Declined, now: datetime) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipemend.core.attempt import Attempt, AttemptStatus
+from pipemend.core.attempt import Attempt, AttemptStatus, Unknown
 from pipemend.core.clock import stamp
 from pipemend.core.guardrails import BETWEEN_STAGES, judge
 from pipemend.core.situation import Standing
@@ -48,7 +48,7 @@ def begin(
     if attempt.status is AttemptStatus.STARTING:
         if attempt.prepares:
             return attempt  # a crash lay between: its stage looks before it acts
-        unclear(db, s, attempt, "we stopped while the call was being made", now)
+        unclear(db, s, attempt, Unknown("we stopped while the call was being made"), now)
         return None
     if not attempt.between_stages:
         return None

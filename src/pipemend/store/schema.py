@@ -164,6 +164,7 @@ attempts = sa.Table(
     sa.Column("deadline", Instant),
     sa.Column("approved_by", sa.Text),
     sa.Column("held", sa.Text),
+    sa.Column("later_url", sa.Text),
     *_leased(),
     sa.UniqueConstraint("ticket_id", "attempt_number"),
     sa.Index("ix_remediation_attempts_due_at", "due_at"),

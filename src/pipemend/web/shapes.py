@@ -29,7 +29,8 @@ def listed(value: Ticket) -> schemas.TicketOut:
 
 
 def attempt(value: Attempt) -> schemas.AttemptOut:
-    return schemas.AttemptOut.model_validate({**asdict(value), "awaits": value.awaits})
+    shown = {name: column for name, column in asdict(value).items() if name != "later_url"}
+    return schemas.AttemptOut.model_validate({**shown, "awaits": value.awaits})
 
 
 def whole(value: Ticket, tried: Sequence[Attempt]) -> schemas.TicketWhole:

@@ -3,7 +3,9 @@
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from ..clock import now, stamp
 from ..logic_apps.job_playbook import Unsupported
@@ -11,7 +13,7 @@ from ..logic_apps.playbook import NothingToRerun
 from ..logic_apps.workflows import Behaviour, Invocation, Workflow, platform_headers
 from ..operations import operation
 from ..refusals import arm_error
-from ..wire import Answer, Call, Refused, html_answer, json_answer, text_answer
+from ..wire import Answer, Call, Headers, Refused, html_answer, json_answer, text_answer
 from ..world import World
 
 INVOKE = "/workflows/{workflow}/triggers/{trigger}/paths/invoke"
@@ -22,7 +24,7 @@ FORBIDDEN = "The client does not have authorization to perform action 'createRun
 
 def invoke(world: World, call: Call) -> Answer:
     workflow = world.workflows.get(call.params["workflow"])
-    history = Invocation(stamp(now()), _kept(call), _body(call))
+    history = Invocation(stamp(now()), _kept(call), _body(call), base_url=call.base_url)
     try:
         done = _work(world, workflow, call, history)
     except Refused as refused:
@@ -52,6 +54,8 @@ def _work(world: World, workflow: Workflow | None, call: Call, history: Invocati
                 return json_answer(_failed(history.body, str(nothing)))
         except Unsupported as action:
             return json_answer(_unsupported(behaviour, str(action)))
+    if behaviour.kind == "location":
+        return replace(Answer(202), headers=_location(workflow, history))
     return _ANSWERS[behaviour.kind](behaviour, history)
 
 
@@ -182,4 +186,26 @@ def _kept(call: Call) -> dict[str, str]:
     return {name: value for name, value in call.headers.items() if name not in ("authorization", "cookie")}
 
 
-OPERATIONS = (operation("logic_app", "invoke", "POST", INVOKE, invoke),)
+def later(world: World, call: Call) -> Answer:
+    """What a workflow that answers asynchronously says at the address it gave: 202 until it is done."""
+    workflow = world.workflows.get(call.params["workflow"])
+    past = workflow.history if workflow else ()
+    found = next((one for one in past if one.workflow_run_id == call.params["run"]), None)
+    if workflow is None or found is None or call.query.get("sig") != workflow.behaviour.sig:
+        return arm_error("WorkflowRunNotFound", "The workflow run could not be found.", 404)
+    done_at = datetime.fromisoformat(found.at) + timedelta(seconds=workflow.behaviour.number)
+    if now() < done_at:
+        return replace(Answer(202), headers=_location(workflow, found))
+    return json_answer(_success(found) if found.run_id else _failed(found.body, FORBIDDEN))
+
+
+def _location(workflow: Workflow, history: Invocation) -> Headers:
+    address = f"/workflows/{workflow.name}/runs/{history.workflow_run_id}/operations/manual"
+    query = urlencode({"api-version": "2016-10-01", "sig": workflow.behaviour.sig})
+    return ("Location", f"{history.base_url}{address}?{query}"), ("Retry-After", "1")
+
+
+OPERATIONS = (
+    operation("logic_app", "invoke", "POST", INVOKE, invoke),
+    operation("logic_app", "later", "GET", "/workflows/{workflow}/runs/{run}/operations/{operation}", later),
+)

@@ -24,7 +24,7 @@ PLAIN = (
     "html",
     "schema_mismatch",
 )
-WITH_NUMBER = ("slow", "throttled")
+WITH_NUMBER = ("slow", "throttled", "location")
 ACTIONS = ("retry_job", "restart_cluster", "scale_up_cluster", "reinstall_libraries")
 RERUNS = ("run_now", "repair")
 
@@ -64,6 +64,7 @@ class Invocation:
     workflow_run_id: str | None = None
     run_id: str | None = None
     status: int | None = None
+    base_url: str = ""
 
 
 @dataclass
@@ -119,7 +120,7 @@ def _kind(text: str) -> tuple[str, float]:
             return kind, float(number)
         except ValueError:
             pass
-    raise BadWorkflow(f"behaviour: one of {', '.join(PLAIN)}, slow:N, throttled:N")
+    raise BadWorkflow(f"behaviour: one of {', '.join(PLAIN)}, slow:N, throttled:N, location:N")
 
 
 def platform_headers(call_id: str, workflow: str, tracking_id: str | None, run_id: str | None) -> Headers:

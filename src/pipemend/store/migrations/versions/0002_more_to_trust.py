@@ -22,6 +22,7 @@ def upgrade() -> None:
     op.add_column("receipts", sa.Column("turn", sa.Integer(), nullable=False, server_default="2"))
     op.add_column("switches", sa.Column("until", sa.Text(), nullable=True))
     op.add_column("remediation_attempts", sa.Column("held", sa.Text(), nullable=True))
+    op.add_column("remediation_attempts", sa.Column("later_url", sa.Text(), nullable=True))
     op.add_column("remediation_attempts", sa.Column("approved_by", sa.Text(), nullable=True))
     op.add_column("tickets", sa.Column("proposal", sa.JSON(none_as_null=True), nullable=True))
     op.create_index(
@@ -66,6 +67,7 @@ def downgrade() -> None:
     op.drop_index("ix_remediation_attempts_outcomes", "remediation_attempts")
     op.drop_column("tickets", "proposal")
     op.drop_column("remediation_attempts", "approved_by")
+    op.drop_column("remediation_attempts", "later_url")
     op.drop_column("remediation_attempts", "held")
     op.drop_column("switches", "until")
     op.drop_column("receipts", "turn")

@@ -12,6 +12,7 @@ import pytest
 import pipemend
 
 HOUSE = Path(__file__).parents[1]
+PINNED = r"[\w.-]+(?:\[[\w, -]+\])?==\S+"  # with its extras, or pip may look for newer ones
 LOCKS = (HOUSE / "requirements/run.txt", HOUSE / "requirements/dev.txt")
 INDEX = re.compile(
     r"pypi\.org|pythonhosted\.org|registry\.npmjs\.org|registry\.yarnpkg\.com|(?<!\S)--(?:extra-)?index-url|(?<!\S)--find-links"
@@ -30,11 +31,11 @@ def test_every_locked_package_has_a_hash(lock: Path):
     packages = [line for line in logical if line and not line.startswith("#")]
 
     assert packages
-    assert [line for line in packages if not re.match(r"[\w.-]+==\S+ .*--hash=sha256:[0-9a-f]{64}", line)] == []
+    assert [line for line in packages if not re.match(rf"{PINNED} .*--hash=sha256:[0-9a-f]{{64}}", line)] == []
 
 
 def test_what_runs_is_locked_as_it_is_tested():
-    run, dev = (set(re.findall(r"^([\w.-]+==\S+)", lock.read_text(), re.MULTILINE)) for lock in LOCKS)
+    run, dev = (set(re.findall(rf"^({PINNED})", lock.read_text(), re.MULTILINE)) for lock in LOCKS)
 
     assert run <= dev
 

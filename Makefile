@@ -30,10 +30,10 @@ demo: setup ## break a handful of pipelines and watch them being mended
 	@$(BIN)/pipemend demo
 
 test: setup chromium ## run every test
-	@$(BIN)/pytest --numprocesses auto --dist loadscope --no-loadscope-reorder
+	@$(BIN)/pytest --numprocesses 3 --dist loadscope --no-loadscope-reorder
 
 soak: setup ## kill -9 again and again for MINUTES=10, and look whether anything was lost or doubled
-	@$(BIN)/pytest tests/scenarios -m soak
+	@$(BIN)/pytest -m soak
 	@$(BIN)/python -u -m tests.scenarios.soak --minutes $(or $(MINUTES),10)
 
 faults: setup ## let everything outside go wrong for MINUTES=3, and look how late the loop was and what was held

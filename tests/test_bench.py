@@ -8,8 +8,12 @@ import pytest
 
 from bench.registry import BENCHES
 
+QUICK = ("imports", "lists")
 
-@pytest.mark.parametrize("name", BENCHES)
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.soak) for name in BENCHES]
+)
 def test_it_runs(name: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "bench", name, "--small", "--db", "sqlite"],

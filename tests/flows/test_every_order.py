@@ -287,7 +287,7 @@ def opened(url: str) -> Iterator[Database]:
 
 
 @pytest.mark.timeout(600)
-@orders(25)
+@orders(12)
 @given(plan=PLANS)
 def test_in_every_order_on_sqlite(migrated_file: Path, plan: Plan) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -297,7 +297,7 @@ def test_in_every_order_on_sqlite(migrated_file: Path, plan: Plan) -> None:
 
 
 @pytest.mark.timeout(600)
-@orders(3)
+@orders(2)
 @given(plan=PLANS)
 def test_in_every_order_on_postgresql(postgres_server: str, migrated_postgres: str, plan: Plan) -> None:
     url = fresh_database(postgres_server, migrated_postgres)

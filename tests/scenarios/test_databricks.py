@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
+
 from tests.scenarios.installation import Installation
 
 WORKSPACE = "/twin/databricks/dbx-twin"
@@ -34,6 +36,7 @@ def test_a_failed_job_is_repaired_once_though_we_die_meanwhile(installed: Instal
     assert ticket["remediation_run_id"].startswith(f"{run_id}:repair:")
 
 
+@pytest.mark.soak
 def test_a_cluster_is_restarted_once_though_we_die_meanwhile(installed: Installation) -> None:
     (installed.folder / "playbooks.toml").write_text('[GatewayTimeout.databricks]\naction = "restart_cluster"\n')
     installed.twin.put(f"{WORKSPACE}/clusters/shared", json={"start_seconds": 2}).raise_for_status()
@@ -60,6 +63,7 @@ def test_a_pipeline_and_the_job_that_it_runs_have_one_ticket(installed: Installa
     assert not any("repair" in act.lower() for act in acts(installed))
 
 
+@pytest.mark.soak
 def test_a_playbook_may_run_the_job_anew(installed: Installation) -> None:
     url = installed.twin.put("/twin/workflows/retry-job", json={"behaviour": "sync"}).json()["url"]
     installed.environment["PLAYBOOK_RETRY_JOB"] = url

@@ -1,8 +1,11 @@
 """Whatever dies, a failure is mended once: real processes, kill -9, both databases."""
 
+import pytest
+
 from tests.scenarios.installation import Installation
 
 
+@pytest.mark.soak
 def test_a_rerun_in_flight_is_watched_on_after_a_kill(installed: Installation) -> None:
     installed.starts()
     installed.breaks("nightly-load", outcomes=["GatewayTimeout", "Succeeded"], duration=3)
@@ -15,6 +18,7 @@ def test_a_rerun_in_flight_is_watched_on_after_a_kill(installed: Installation) -
     assert len(installed.reruns("nightly-load")) == 1
 
 
+@pytest.mark.soak
 def test_a_call_in_the_air_when_we_die_is_not_made_again(installed: Installation) -> None:
     installed.starts()
     installed.playbook(behaviour="slow:3")
@@ -43,6 +47,7 @@ def test_what_fails_while_we_are_down_is_found_at_the_start(installed: Installat
     installed.until_ticket("nightly-load", "it is healed", status="acknowledged", ack_user="AI_AUTO_HEAL")
 
 
+@pytest.mark.soak
 def test_it_leaves_within_ten_seconds_and_goes_on_afterwards(installed: Installation) -> None:
     installed.starts()
     installed.breaks("nightly-load", outcomes=["GatewayTimeout", "Succeeded"], duration=4)

@@ -15,7 +15,7 @@ from pipemend.web import asked
 from tests.web.world import World, build
 
 CHECKS = ["not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance"]
-EXAMPLES = 8  # for each operation and role
+EXAMPLES = 4  # for each operation and role
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,17 @@ settings.register_profile("busy", deadline=None)
 settings.load_profile("busy")
 
 
+# Flows run on SQLite each time, on PostgreSQL too where workers or rows might meet; `make soak` runs all on both.
+ON_BOTH = ("again", "approvals", "budgets", "healing", "leases", "once", "owed", "telling", "tickets")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    flow = item.path.stem.removeprefix("test_") if item.path.parent.name == "flows" else None
+    if flow is not None and flow not in ON_BOTH and "postgresql" in item.name:
+        item.add_marker(pytest.mark.soak)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long tests come first, so that all workers end together; browser tests last: Playwright shares no thread."""

@@ -178,6 +178,7 @@ async def test_the_rerun_of_a_person_is_never_taken_for_ours(line: Line):
             assert tickets[name].remediation_status is RemediationStatus.FAILED
 
 
+@pytest.mark.soak
 async def test_where_nobody_can_look_people_are_told(line: Line):
     await line.fails(4)
     await line.called()

@@ -32,6 +32,7 @@ def test_the_page_has_every_line_of_status():
         .split(":")[0]
         .split(" until")[0]
         .replace("by ann", "by {person}")
+        .replace("by rosa", "by {person}")
         .replace("another ticket", "{ticket}")
         for line in lines
     }

@@ -203,7 +203,7 @@ async def test_a_story_goes_on_by_itself(reader: Reader):
         await reader.world.attempt(ticket, 2, status="in_progress", remediation_run_id="rerun-2")
         await reader.world.happens(RemediationStarted(ticket_id=ticket.id, attempt=2))
         await expect(page.get_by_role("heading", name=re.compile("Attempt 2"))).to_contain_text("Running")
-        await expect(page.get_by_text("rerun-2")).to_be_visible()
+        await expect(page.get_by_text("rerun-2", exact=True)).to_be_visible()
         await expect(page.get_by_text("the answer", exact=True)).to_be_visible()
         await expect(page.get_by_text("The playbook's answer")).to_be_focused()
 

@@ -8,7 +8,7 @@ import pytest
 from tests.scenarios.installation import Installation
 from tests.scenarios.lives import Lives
 
-SOAK = pytest.mark.soak
+SOAK = pytestmark = pytest.mark.soak  # the whole file: its stories take long
 
 
 @pytest.mark.timeout(180)

@@ -9,7 +9,7 @@ import pytest
 from tests.scenarios.installation import Installation
 from tests.scenarios.lives import Lives, all_is_well
 
-SOAK = pytest.mark.soak
+SOAK = pytestmark = pytest.mark.soak  # the whole file: its stories take long
 GOES_ON = 8.0  # seconds from the death until another worker has the work
 HEALS = 4.0  # seconds that the rest of the story takes
 PATIENCE = 6.0  # seconds for a busy machine

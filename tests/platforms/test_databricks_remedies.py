@@ -65,13 +65,17 @@ async def test_the_next_repair_names_the_one_before(tiny: TinyDatabricks):
     assert tiny.sent("jobs/runs/repair")[0]["latest_repair_id"] == 9001
 
 
-async def test_somebody_elses_repair_in_between_is_no_end(tiny: TinyDatabricks):
+@pytest.mark.parametrize(
+    "message",
+    [
+        "latest_repair_id 7 is not the latest repair",
+        "The latest repair ID needs to be provided in order to create a new repair",
+        "The provided latest repair ID 7 does not match the latest repair ID of run 8.",
+    ],
+)
+async def test_somebody_elses_repair_in_between_is_no_end(tiny: TinyDatabricks, message: str):
     run_id = tiny.fails()
-    tiny.trouble(
-        "runs/repair",
-        status=400,
-        body={"error_code": "INVALID_PARAMETER_VALUE", "message": "latest_repair_id 7 is not the latest repair"},
-    )
+    tiny.trouble("runs/repair", status=400, body={"error_code": "INVALID_PARAMETER_VALUE", "message": message})
     async with connected(tiny) as dbx:
         stale = await advance(dbx, attempt_for(run_id, tiny))
         tiny.repaired(run_id)

@@ -1,6 +1,7 @@
 """What Pipemend does to a failed job of Databricks by itself."""
 
 import asyncio
+import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -27,6 +28,8 @@ TASK_PARAMETERS = (
 )
 # Somebody else is at work on the run, or has been since we read it: nothing of ours was started.
 MEANWHILE = ("INVALID_STATE", "CONFLICT", "RESOURCE_CONFLICT", "ABORTED")
+# INVALID_PARAMETER_VALUE says it in words alone.
+SINCE = re.compile(r"latest[ _]repair[ _]id|\bactive\b", re.IGNORECASE)
 
 
 class RetryJob:
@@ -124,4 +127,4 @@ def parameters(raw: Json) -> Mapping[str, Any]:
 
 
 def _meanwhile(error: Rejected) -> bool:
-    return error.status == 409 or error.code in MEANWHILE or "latest_repair_id" in str(error) or "active" in str(error)
+    return error.status == 409 or error.code in MEANWHILE or SINCE.search(str(error)) is not None

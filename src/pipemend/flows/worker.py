@@ -80,7 +80,13 @@ class Worker:
         for row in await feed.claim(s):
             reading = asyncio.create_task(feed.read(s, row), name=f"feed {row.resource}")
             self.reading.add(reading)
-            reading.add_done_callback(self.reading.discard)
+            reading.add_done_callback(self._was_read)
+
+    def _was_read(self, reading: asyncio.Task[None]) -> None:
+        """What a reading could not save is read again when its lease ends, or is let go."""
+        self.reading.discard(reading)
+        if not reading.cancelled() and (error := reading.exception()):
+            log.error("a reading stumbled", exc_info=error, extra={"reading": reading.get_name()})
 
     async def _look_after(self, s: Services) -> None:
         await upkeep.look_after(s)

@@ -29,7 +29,7 @@ $(READY): requirements/dev.txt pyproject.toml src/pipemend/__init__.py
 demo: setup ## break a handful of pipelines and watch them being mended
 	@$(BIN)/pipemend demo
 
-test: setup chromium ## run every test
+test: setup chromium ## run the tests that take minutes; the long ones: make soak
 	@$(BIN)/pytest --numprocesses 3 --dist loadscope --no-loadscope-reorder
 
 soak: setup ## kill -9 again and again for MINUTES=10, and look whether anything was lost or doubled

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from pipemend.core.run import RunStatus
-from pipemend.flows import due, intake, remediation
+from pipemend.flows import due, intake, remediation, saving
 from pipemend.flows.worker import Worker
 from pipemend.store import schema
 from tests.world import World
@@ -30,6 +30,9 @@ class Outage:
             return await ask(*args, **more)
 
         return asked
+
+    async def over(self) -> bool:
+        return self.left == 0
 
     def _refuse(self, _: sa.Connection) -> None:
         if self.began and self.left > 0:
@@ -60,9 +63,9 @@ async def until(holds: Callable[[], Awaitable[object]]) -> None:
             await asyncio.sleep(0.02)
 
 
-async def leased(world: World, table: sa.Table) -> int:
+async def all_let_go(world: World, table: sa.Table) -> bool:
     wish = sa.select(sa.func.count()).select_from(table).where(table.c.owner.is_not(None))
-    return await world.database.read(lambda db: db.scalar(wish) or 0)
+    return not await world.database.read(lambda db: db.scalar(wish))
 
 
 async def test_an_alert_opens_its_ticket_when_the_database_is_back(
@@ -74,18 +77,21 @@ async def test_an_alert_opens_its_ticket_when_the_database_is_back(
 
     async with at_work(world):
         await until(world.tickets)
+        await until(lambda: all_let_go(world, schema.alerts))
 
     assert outage.left == 0
-    assert await leased(world, schema.alerts) == 0
 
 
 async def test_a_feed_is_read_again_when_the_database_is_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.adf.fails("nightly-load")
     outage = Outage(world)
     monkeypatch.setattr(world.adf, "changes", outage.after(world.adf.changes))
-    monkeypatch.setattr(remediation, "PAUSES", ())  # it is away for longer than anybody asks again
+    monkeypatch.setattr(saving, "PAUSES", ())  # it is away for longer than anybody asks again
 
     async with at_work(world):
+        await until(outage.over)
+        await until(lambda: all_let_go(world, schema.feeds))
+        world.clock.move(40)  # more than the feed's interval, and less than a lease
         await until(world.tickets)
 
     assert outage.left == 0

@@ -11,7 +11,7 @@ from pipemend.core.attempt import AttemptStatus
 from pipemend.core.commands import Acknowledge, Stop, Switch
 from pipemend.core.playbook import Playbook, Playbooks
 from pipemend.core.ticket import RemediationStatus
-from pipemend.flows import remediation
+from pipemend.flows import settling
 from pipemend.store import attempts
 from pipemend.store.database import Database
 from tests.flows.test_databricks import GATEWAY, Workspace
@@ -182,14 +182,14 @@ async def test_a_stage_ends_at_the_deadline(world: Workspace) -> None:
 async def test_a_crash_in_a_stage_is_mended_by_looking_again(world: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     """The restart was sent, and we died before anything was saved."""
     lost = iter([True])
-    whole = remediation.settle
+    whole = settling.settle
 
     def dies_once(*args: Any) -> None:
         if (await_stage := attempts.get(args[0], args[2])).stage == "restart" and next(lost, False):
             raise RuntimeError(f"killed in {await_stage.stage}")
         whole(*args)
 
-    monkeypatch.setattr("pipemend.flows.stages.settle", dies_once)
+    monkeypatch.setattr("pipemend.flows.remediation.settle", dies_once)
     fails(world)
     with pytest.raises(RuntimeError, match="killed"):
         await world.after(31)

@@ -6,7 +6,7 @@ from pipemend.core.attempt import AttemptStatus
 from pipemend.core.errors import Unreachable
 from pipemend.core.run import RunStatus
 from pipemend.core.ticket import RemediationStatus, Status
-from pipemend.flows import due, intake, remediation
+from pipemend.flows import due, intake, remediation, saving
 from tests.world import World
 
 
@@ -117,7 +117,7 @@ async def test_a_worker_that_dies_after_the_call_does_not_call_again(world: Worl
     await due.take_due(world.services)
     (attempt,) = await world.attempts()
     seen = await remediation.look(attempt.key)
-    begun = await remediation.surely(
+    begun = await saving.surely(
         world.services,
         lambda db: remediation.begin(db, world.services, attempt.key, attempt.revision, seen, world.clock.now()),
     )

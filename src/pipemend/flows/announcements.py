@@ -12,7 +12,7 @@ from pipemend.core.errors import NoAnswer, OutsideError, Throttled, Unreachable
 from pipemend.core.events import Event, StormEvent
 from pipemend.core.ports import Digest, News, Notifier, Receipt
 from pipemend.flows.pace import SLOWEST, Pace
-from pipemend.flows.remediation import surely
+from pipemend.flows.saving import surely
 from pipemend.flows.services import Services
 from pipemend.store import attempts, events, leases, storms, tickets
 from pipemend.store.rows import Row

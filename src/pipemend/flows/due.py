@@ -13,8 +13,8 @@ from pipemend.core.attempt import Attempt, AttemptStatus
 from pipemend.core.errors import Overtaken
 from pipemend.flows import starts
 from pipemend.flows.looking import look_at
-from pipemend.flows.remediation import stumbled
 from pipemend.flows.services import Services
+from pipemend.flows.settling import stumbled
 from pipemend.store import attempts, tickets
 from pipemend.store.database import transient
 

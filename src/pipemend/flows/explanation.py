@@ -19,7 +19,7 @@ from pipemend.core.rca import UNCLASSIFIED, Diagnosis, Failure, Fault, History
 from pipemend.core.scrub import scrub
 from pipemend.core.ticket import Ticket
 from pipemend.engine import flow, step
-from pipemend.flows.remediation import surely
+from pipemend.flows.saving import surely
 from pipemend.flows.services import Services, services
 from pipemend.store import attempts, audit, events, questions, tickets
 

@@ -16,7 +16,7 @@ from pipemend.core.errors import OutsideError, Overtaken, Throttled
 from pipemend.core.run import Resource, Run, RunStatus
 from pipemend.core.ticket import PIPELINE_USER, RemediationStatus, Ticket
 from pipemend.flows import again, endings, persons
-from pipemend.flows.remediation import surely
+from pipemend.flows.saving import surely
 from pipemend.flows.services import Services
 from pipemend.store import alerts, attempts, feeds, tickets
 from pipemend.store.database import transient

@@ -14,8 +14,8 @@ from pipemend.core.ports import AnswersLater
 from pipemend.core.run import Rerun, Run, RunRef, RunStatus
 from pipemend.flows.doubts import unclaimed
 from pipemend.flows.feed import rerun_ended
-from pipemend.flows.remediation import UNSEEN, adopt, declined, given_up, shown, timed_out
 from pipemend.flows.services import Services
+from pipemend.flows.settling import UNSEEN, adopt, declined, given_up, shown, timed_out
 from pipemend.store import attempts, tickets
 
 log = logging.getLogger(__name__)

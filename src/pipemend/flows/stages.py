@@ -15,8 +15,9 @@ from pipemend.core.ticket import RECOVERED_USER, Ticket
 from pipemend.engine import flow, step
 from pipemend.flows import endings
 from pipemend.flows.decision import Grounds, situation
-from pipemend.flows.remediation import advance, changed, failed, look, settle, surely, unclear
-from pipemend.flows.services import Services, services
+from pipemend.flows.remediation import carry_on, look
+from pipemend.flows.services import Services
+from pipemend.flows.settling import changed, failed, unclear
 from pipemend.store import attempts, tickets
 
 
@@ -29,12 +30,7 @@ async def proceed_flow(key: str, revision: int) -> None:
 @step("proceed.call")
 async def proceed(key: str, revision: int, seen: Mapping[str, Any]) -> None:
     """One stage. The attempt is `starting` on disk before anything leaves us, as with its first call."""
-    s = services()
-    attempt = await surely(s, lambda db: begin(db, s, key, revision, seen, s.clock.now()))
-    if attempt is not None:
-        progress = await advance(s, attempt)
-        await surely(s, lambda db: settle(db, s, key, progress, s.clock.now()))
-    s.wake.set()
+    await carry_on(key, revision, seen, begin)
 
 
 def begin(

@@ -11,8 +11,8 @@ from pipemend.core.events import SlaBreached
 from pipemend.core.sla import SlaStatus
 from pipemend.core.ticket import AI_USER
 from pipemend.flows.giving_back import give_back
-from pipemend.flows.remediation import stumbled
 from pipemend.flows.services import Services
+from pipemend.flows.settling import stumbled
 from pipemend.store import access, attempts, audit, events, leases, retention, tickets
 
 log = logging.getLogger(__name__)

@@ -62,9 +62,9 @@ class Outside:
         self.twin = twin
         self.seconds = seconds
         self.settings = settings_for(twin.base_url)
-        self.http = Http(connections=100)
+        self.http, self.calm_http = Http(connections=100), Http(connections=100)  # a fault may spoil a pool
         self.slack, self.calm_slack = (self._slack(limit) for limit in (seconds, CALM))
-        self.jira, self.calm_jira = (self._jira(limit) for limit in (seconds, CALM))
+        self.jira, self.calm_jira = self._jira(self.http, seconds), self._jira(self.calm_http, CALM)
         identity = azure.Identity(lambda: azure.credential(self.settings))
         self.sdk = azure_sdk.data_factory_client(identity, SUBSCRIPTION, twin.base_url)
         self.factory = Factory(Resource("data_factory", RESOURCE, FACTORY), GROUP, self.sdk)
@@ -74,8 +74,8 @@ class Outside:
         self.models = {"gemini": Asked("Gemini", gemini), "openai": Asked("OpenAI", openai)}
         self.numbers = itertools.count(1)
         self._closes = AsyncExitStack()
-        for close in (self.http.close, self.slack.close, self.calm_slack.close, self.sdk.close, identity.close):
-            self._closes.push_async_callback(close)
+        for used in (self.http, self.calm_http, self.slack, self.calm_slack, self.sdk, identity):
+            self._closes.push_async_callback(used.close)
 
     async def close(self) -> None:
         await self._closes.aclose()
@@ -83,9 +83,9 @@ class Outside:
     def _slack(self, seconds: float) -> SlackApi:
         return SlackApi(SecretStr("xoxb-twin"), f"{self.twin.base_url}/slack/api/", seconds)
 
-    def _jira(self, seconds: float) -> Jira:
+    def _jira(self, http: Http, seconds: float) -> Jira:
         account = jira_api.Account("twin@example.com", SecretStr("twin-jira-token"))
-        return Jira(jira_api.Api(self.http, self.twin.base_url, account, seconds), "OPS", at_once)
+        return Jira(jira_api.Api(http, self.twin.base_url, account, seconds), "OPS", at_once)
 
     def mark(self) -> str:
         """A word that is in one call alone."""

@@ -133,7 +133,7 @@ def doors_say_503_and_what_comes_again_is_kept(installed: Installation, how: str
             answer, took = post(installed)
             assert answer.status_code == 503, answer.text
             assert answer.headers["retry-after"]
-            assert took < 2.0 + 1.5  # two seconds of patience, and a busy machine
+            assert took < 2.0 + 4.0  # two seconds of patience, and a busy machine
             if how == "closed":
                 for path in ("/api/tickets", "/dashboard", "/metrics"):
                     assert installed.server.get(path, timeout=15).status_code == 503, path

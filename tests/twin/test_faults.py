@@ -64,7 +64,7 @@ async def test_half_an_answer_comes(stage: Stage, kind):
 
 
 async def test_a_half_closed_connection_stays_open_on_the_other_side(stage: Stage):
-    await stage.fault("identity", "token", "half_close", seconds=0.3)
+    await stage.fault("identity", "token", "half_close", seconds=8)
     host, port = stage.base_url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(b"GET /identity/token?api-version=1&resource=x HTTP/1.1\r\nHost: 127.0.0.1\r\n")
@@ -73,7 +73,7 @@ async def test_a_half_closed_connection_stays_open_on_the_other_side(stage: Stag
 
     answer = await reader.read()
 
-    assert time.monotonic() - started < 0.2
+    assert time.monotonic() - started < 6
     assert answer.startswith(b"HTTP/1.1 200 OK")
     writer.write(b"still here")
     await writer.drain()

@@ -1,21 +1,23 @@
 """The remedy that waits for somebody else's data: the pipelines upstream first, then the ticket's own."""
 
+import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from pipemend.core.attempt import RERUN, Attempt, Declined, Progress, Stage, Wait
+from pipemend.core.attempt import RERUN, UPSTREAM, Attempt, Declined, Needs, Progress, Stage, Wait
 from pipemend.core.ports import KnowsLatest, Platform, Remedy
-from pipemend.core.run import Rerun, Resource, Run
+from pipemend.core.run import Rerun, Resource, Run, RunStatus
 
-UPSTREAM, AGAIN = "upstream", 60.0
+AGAIN = 60.0
 
 Names = Callable[[str, str], Sequence[str]]  # of a resource's name and a pipeline: the `factory/name` upstream of it
+Place = tuple[KnowsLatest, Resource, str]
 
 
 class CheckUpstream:
     """Waits until the latest run of each pipeline upstream has succeeded, then does what `rerun` does.
 
-    One that has failed is not rerun here: it has a ticket of its own, with rules, limits and attempts of its own. Its
-    end is waited for until the deadline.
+    Those that have failed have to be run again. That is said here, and not done: each has a ticket of its own, with
+    rules, limits and attempts of its own.
     """
 
     via = "direct"
@@ -32,19 +34,16 @@ class CheckUpstream:
         names = self._names(attempt.resource_name, attempt.pipeline)
         if not names:
             return Wait(0, RERUN, "no rule names a pipeline upstream of it: the rerun itself will tell")
-        for name in names:
-            where = next(self._places(name), None)
-            if where is None:
-                return Declined(f"there is no connection for {name}, which is upstream of it", final=True)
-            platform, resource, pipeline = where
-            if why := waits_for(name, await platform.latest(resource, pipeline)):
-                return Wait(AGAIN, UPSTREAM, why)
-        return Wait(0, RERUN, f"{', '.join(names)} upstream of it went well")
+        places = {name: next(self._places(name), None) for name in names}
+        if unknown := next((name for name, place in places.items() if place is None), None):
+            return Declined(f"there is no connection for {unknown}, which is upstream of it", final=True)
+        runs = await asyncio.gather(*(_latest(place) for place in places.values() if place))
+        return judged(dict(zip(names, runs, strict=True)))
 
     async def started(self, attempt: Attempt) -> Sequence[Rerun]:
         return await self._rerun.started(attempt)
 
-    def _places(self, name: str) -> Iterator[tuple[KnowsLatest, Resource, str]]:
+    def _places(self, name: str) -> Iterator[Place]:
         """Where a `factory/name` runs; a factory's name holds no slash."""
         resource_name, _, pipeline = name.partition("/")
         for platform in self._platforms.values():
@@ -53,12 +52,24 @@ class CheckUpstream:
                     yield platform, resource, pipeline
 
 
-def waits_for(name: str, latest: Run | None) -> str:
-    """Why the work has to wait for its upstream; empty when it has not."""
-    if latest is None:
+async def _latest(place: Place) -> Run | None:
+    platform, resource, pipeline = place
+    return await platform.latest(resource, pipeline)
+
+
+def judged(latest: Mapping[str, Run | None]) -> Progress:
+    """What the latest runs upstream mean for the work that waits for them."""
+    for name, run in latest.items():
+        if run is not None and run.status is RunStatus.CANCELLED:
+            return Declined(f"{name} upstream of it was cancelled ({run.ref.run_id}): a person decides", final=True)
+    why = "; ".join(filter(None, (_awaited(name, run) for name, run in latest.items())))
+    failed = tuple((name, run) for name, run in latest.items() if run is not None and run.failed)
+    if failed:
+        return Needs(failed, why)
+    return Wait(AGAIN, UPSTREAM, why) if why else Wait(0, RERUN, f"{', '.join(latest)} upstream of it went well")
+
+
+def _awaited(name: str, run: Run | None) -> str:
+    if run is None:
         return f"{name} upstream of it has not run lately"
-    if not latest.ended:
-        return f"{name} upstream of it is running ({latest.ref.run_id})"
-    if latest.failed:
-        return f"{name} upstream of it has failed ({latest.ref.run_id}): waiting for its repair"
-    return "" if latest.status == "Succeeded" else f"{name} upstream of it was cancelled ({latest.ref.run_id})"
+    return "" if run.ended else f"{name} upstream of it is running ({run.ref.run_id})"

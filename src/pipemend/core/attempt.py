@@ -37,6 +37,7 @@ MOVES: Mapping[AttemptStatus, frozenset[AttemptStatus]] = {
 }
 ACCEPTED = "accepted"  # the stage of an attempt whose playbook said yes and named no run
 FOUND = "found"  # the stage of an attempt whose playbook named no run that exists: its rerun was found by looking
+UPSTREAM = "upstream"  # the stage of an attempt that waits for the work of others; nothing of its own runs
 LOST = "lost"  # the stage of an attempt that has ended, and whose rerun may exist: nobody found it
 DIRECT_SEARCH, DEADLINE = timedelta(minutes=5), timedelta(hours=1)
 SKEW = timedelta(minutes=2)  # so much earlier than our call its rerun may seem to have begun
@@ -220,4 +221,13 @@ class Wait:
     lease: Lease | None = None
 
 
-Progress = Running | Declined | Unknown | Wait
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """The work of others has failed, and has to be done again before this attempt can go on: what people call it, and
+    its failed run. `why`: what else is waited for."""
+
+    failed: tuple[tuple[str, Run], ...]
+    why: str = ""
+
+
+Progress = Running | Declined | Unknown | Wait | Needs

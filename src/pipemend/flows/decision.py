@@ -75,8 +75,10 @@ def situation(
     starts: bool = False,
     crowd: Crowd | None = None,
     attempt: Attempt | None = None,
+    wanted: bool | None = None,
 ) -> Situation:
-    """Everything the guardrails may ask, read in this unit. `attempt`: the one that is to start.
+    """Everything the guardrails may ask, read in this unit. `attempt`: the one that is to start. `wanted`: whether an
+    attempt of another ticket waits for this work, where the ticket does not say so yet.
 
     Before a start only what lives elsewhere counts as another repair. Before that what waits counts too: of a hundred
     failures of one pipeline one has an attempt, and the others ask for nothing but a look at their rows.
@@ -89,8 +91,9 @@ def situation(
     by_person = ticket.granted > sum(a.by != AI_USER for a in made)  # one that was stopped is used up too
     book = s.playbooks.find(grounds.error_type, ticket.platform)
     rule = s.playbooks.rule_for(ticket.display_resource, ticket.pipeline)
-    if by_person and platform is not None and (book is None or book.action not in platform.remedies):
-        book = _plain_rerun(grounds.error_type, platform)
+    wanted = _wanted(db, ticket) if wanted is None else wanted
+    if (by_person or wanted) and platform is not None and (book is None or book.action not in platform.remedies):
+        book = _plain_rerun(grounds.error_type, platform, times=int(wanted))
     return Situation(
         now=now,
         enabled=s.policy.enabled,
@@ -119,6 +122,7 @@ def situation(
         granted=sum(a.by != AI_USER for a in tried) + by_person,
         by_person=by_person,
         asked=ticket.approval is Approval.AWAITING or (attempt is not None and attempt.approved_by is not None),
+        wanted=wanted,
         approved=_approved(attempt, book),
         crowd=crowd,
         breaker=breaker_of(db, s, (grounds.error_type, book.action), now) if book else None,
@@ -139,10 +143,17 @@ def _started_today(db: sa.Connection, ticket: Ticket, rule: PipelineRule, now: d
     return attempts.started_of(db, ticket.platform, ticket.resource, ticket.pipeline, now - timedelta(days=1))
 
 
-def _plain_rerun(error_type: str, platform: Platform) -> Playbook | None:
-    """What a person's Retry means where no playbook can be followed: run it again, once."""
+def _wanted(db: sa.Connection, ticket: Ticket) -> bool:
+    """Whether an attempt of another ticket waits for this work to be done again."""
+    key = ticket.rca.get("wanted_by")
+    return key is not None and attempts.get(db, key).status in LIVE
+
+
+def _plain_rerun(error_type: str, platform: Platform, times: int) -> Playbook | None:
+    """What a person's Retry means where no playbook can be followed, and what others want who wait for the work: run it
+    again. `times`: beside those that people have granted."""
     action = next((name for name in ("retry_pipeline", "retry_job") if name in platform.remedies), None)
-    return Playbook(error_type=error_type, action=action, max_retries=0) if action else None
+    return Playbook(error_type=error_type, action=action, max_retries=times) if action else None
 
 
 def decide(db: sa.Connection, s: Services, ticket: Ticket, grounds: Grounds, now: datetime) -> Ticket:
@@ -156,7 +167,7 @@ def decide(db: sa.Connection, s: Services, ticket: Ticket, grounds: Grounds, now
     ticket = remember(db, ticket, decision, view.limit, now)
     if decision.never:
         return endings.left_to_people(db, s, ticket, decision.why, now, status=_ends_as(decision, ticket))
-    if decision.until is not None and not (ticket.remediation_attempts or ticket.granted or view.asked):
+    if decision.until is not None and not (ticket.remediation_attempts or ticket.granted or view.asked or view.wanted):
         return tickets.move(db, ticket, due_at=decision.until)
     if decision.asks:
         return ask(db, s, ticket, grounds, view, decision, now)
@@ -249,7 +260,8 @@ def schedule(
 
 def _scheduled(ticket: Ticket, number: int, due: datetime, reason: str) -> Event:
     if number == 1:
-        return AttemptChanged(ticket_id=ticket.id, attempt=1, status="waiting", due_at=stamp(due))
+        why = reason or None
+        return AttemptChanged(ticket_id=ticket.id, attempt=1, status="waiting", reason=why, due_at=stamp(due))
     return RetryScheduled(ticket_id=ticket.id, attempt=number, reason=reason, due_at=stamp(due))
 
 

@@ -45,8 +45,7 @@ def _claim(s: Services, db: sa.Connection) -> tuple[int, list[Attempt], Sequence
             elif attempt.status is AttemptStatus.STARTING:  # its flow is gone: nobody knows whether it called
                 attempts.move(db, attempt, AttemptStatus.UNKNOWN, failure_reason="the call was interrupted", due_at=now)
             elif attempt.between_stages:
-                starts.begin_flow(db, s, attempt, "proceed")
-                begun += 1
+                begun += starts.proceed(db, s, attempt, now)
             else:
                 leased.append(attempts.touch(db, attempt, due_at=now + LEASE, owner=s.worker))
     return begun, leased, attempts.untold(db, now, AT_ONCE)

@@ -129,7 +129,7 @@ def _ended(db: sa.Connection, s: Services, known: Row, run: Run, now: datetime) 
     if known.role == "person":
         persons.ended(db, s, ticket, run, now)
     elif again.ended_again(db, ticket, known, run) or again.undecided(db, ticket, known, run):
-        _report(db, run, now)  # intake reads why
+        report(db, run, now)  # intake reads why
     elif run.ref.run_id == ticket.root_run_id:  # the run named first is one of its children, once it moved up
         _root_ended(db, s, ticket, run, now)
 
@@ -140,10 +140,10 @@ def _saw_new(db: sa.Connection, s: Services, run: Run, since: datetime, now: dat
     if mother := persons.mother(db, run):
         persons.saw(db, s, mother, run, now)
     elif run.failed and (run.ended_at is None or run.ended_at >= since):
-        _report(db, run, now)
+        report(db, run, now)
 
 
-def _report(db: sa.Connection, run: Run, now: datetime) -> None:
+def report(db: sa.Connection, run: Run, now: datetime) -> None:
     """A failure that the feed has found: an alert like any other, once for each end of a run."""
     end = stamp(run.ended_at) if run.ended_at else ""
     alerts.insert(db, _alert(run), now, feed_key=f"{run.ref.platform}:{run.ref.resource}:{run.ref.run_id}:{end}")

@@ -119,12 +119,13 @@ async def look(platform: Platform, ref: RunRef) -> Found:
     run = await platform.run(ref)
     if run is None:
         return Found(None, None, None)
-    root = await _climb(platform, run)
+    root = await climb(platform, run)
     speaks = root if root.failed else run if run.failed else None
     return Found(run, root, await platform.failure(speaks) if speaks else None)
 
 
-async def _climb(platform: Platform, run: Run) -> Run:
+async def climb(platform: Platform, run: Run) -> Run:
+    """The outermost run that a run was started for. Raises OutsideError."""
     for _ in range(DEPTH):
         if run.parent is None:
             break

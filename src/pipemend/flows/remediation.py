@@ -14,6 +14,7 @@ from pipemend.core.attempt import (
     Attempt,
     AttemptStatus,
     Declined,
+    Needs,
     Progress,
     Stage,
     Unknown,
@@ -30,7 +31,7 @@ from pipemend.core.run import Run, RunRef, RunStatus
 from pipemend.core.situation import Crowd, Standing
 from pipemend.core.ticket import RECOVERED_USER, Ticket
 from pipemend.engine import flow, step
-from pipemend.flows import elsewhere, endings
+from pipemend.flows import elsewhere, endings, upstream
 from pipemend.flows.decision import Grounds, ask, facts, remember, situation
 from pipemend.flows.doubts import doubt
 from pipemend.flows.saving import surely
@@ -132,8 +133,14 @@ async def carry_on(key: str, revision: int, seen: Mapping[str, Any], begins: Beg
         # Frozen just now: others have this attempt already. What only prepares looks before it acts.
         held_up = not attempt.prepares and s.clock.now() - began > HELD_UP
         progress = LATE if held_up else await advance(s, attempt)
-        await surely(s, lambda db: settle(db, s, key, progress, s.clock.now()))
+        if isinstance(progress, Needs):
+            progress = await upstream.run_again(s, attempt, progress)
+        await surely(s, partial(_settle, s, key, progress))
     s.wake.set()
+
+
+def _settle(s: Services, key: str, progress: Progress, db: sa.Connection) -> None:
+    settle(db, s, key, progress, s.clock.now())
 
 
 def _begin_now(
@@ -211,7 +218,7 @@ def judged(
         via=remedy.via,
         held=None,
         stage=remedy.first.name or None,
-        deadline=now + _deadline(db, ticket, view.playbook, view.pipeline),
+        deadline=now + deadline(db, ticket, view.playbook, view.pipeline),
     )
 
 
@@ -228,7 +235,7 @@ def _put_off(
         changed(db, s, attempt, "waiting", now, reason=news, due_at=until)
 
 
-def _deadline(db: sa.Connection, ticket: Ticket, book: Playbook | None, rule: PipelineRule) -> timedelta:
+def deadline(db: sa.Connection, ticket: Ticket, book: Playbook | None, rule: PipelineRule) -> timedelta:
     """The rule's, else the playbook's, else an hour, or twice what reruns of the pipeline usually take."""
     own = rule.deadline_seconds or (book.deadline_seconds if book else None)
     if own:

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipemend.core.attempt import Attempt, AttemptStatus, Unknown
+from pipemend.core.attempt import Attempt, AttemptStatus, Stage, Unknown
 from pipemend.core.clock import stamp
 from pipemend.core.guardrails import BETWEEN_STAGES, judge
 from pipemend.core.situation import Standing
@@ -15,7 +15,7 @@ from pipemend.core.ticket import RECOVERED_USER, Ticket
 from pipemend.engine import flow, step
 from pipemend.flows import endings
 from pipemend.flows.decision import Grounds, situation
-from pipemend.flows.remediation import carry_on, look
+from pipemend.flows.remediation import carry_on, deadline, look
 from pipemend.flows.services import Services
 from pipemend.flows.settling import changed, failed, unclear
 from pipemend.store import attempts, tickets
@@ -66,7 +66,8 @@ def _judged(
     if ticket.closed or grounds.standing is Standing.RECOVERED:
         _needless(db, s, ticket, attempt, grounds, now)
         return None
-    decision = judge(situation(db, s, ticket, grounds, now, starts=True), BETWEEN_STAGES)
+    view = situation(db, s, ticket, grounds, now, starts=True)
+    decision = judge(view, BETWEEN_STAGES)
     if decision.never:
         endings.end_attempt(db, attempt, AttemptStatus.CANCELLED, now, decision.why)
         ticket = tickets.get(db, ticket.id)
@@ -78,7 +79,10 @@ def _judged(
         if was != decision.why:
             changed(db, s, attempt, "in_progress", now, reason=decision.why, due_at=stamp(decision.until))
         return None
-    return attempts.move(db, attempt, AttemptStatus.STARTING)
+    if not Stage(attempt.stage or "").starts:
+        return attempts.move(db, attempt, AttemptStatus.STARTING)
+    whole = now + deadline(db, ticket, view.playbook, view.pipeline)  # getting ready takes nothing off the rerun's time
+    return attempts.move(db, attempt, AttemptStatus.STARTING, deadline=whole)
 
 
 def _needless(

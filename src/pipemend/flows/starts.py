@@ -10,7 +10,7 @@ from functools import partial
 
 import sqlalchemy as sa
 
-from pipemend.core.attempt import Attempt, AttemptStatus
+from pipemend.core.attempt import RERUN, Attempt, AttemptStatus
 from pipemend.core.errors import Overtaken
 from pipemend.core.situation import Crowd
 from pipemend.flows.decision import Grounds
@@ -19,7 +19,7 @@ from pipemend.flows.services import Services
 from pipemend.store import attempts, tickets
 
 log = logging.getLogger(__name__)
-AT_ONCE, MINUTE = 100, timedelta(minutes=1)
+AT_ONCE, MINUTE, FOR_ROOM = 100, timedelta(minutes=1), timedelta(seconds=5)
 
 
 def claim(db: sa.Connection, s: Services, now: datetime) -> int:
@@ -36,6 +36,19 @@ def claim(db: sa.Connection, s: Services, now: datetime) -> int:
                 busy[attempt.resource] += 1
                 begun += 1
     return begun
+
+
+def proceed(db: sa.Connection, s: Services, attempt: Attempt, now: datetime) -> int:
+    """Begins the next stage of an attempt, 1, or puts it off, 0: one that has waited for others while nothing of it ran
+    needs room for its rerun."""
+    if attempt.remediation_action == "check_upstream" and attempt.stage == RERUN:
+        crowd = _crowd(db, s, attempt.resource, now)
+        if crowd.in_flight >= crowd.most_in_flight or crowd.crowded_here:
+            why = f"what it waited for went well; it waits for room: {crowd.in_flight} repairs are under way"
+            attempts.touch(db, attempt, due_at=now + FOR_ROOM, failure_reason=why)
+            return 0
+    begin_flow(db, s, attempt, "proceed")
+    return 1
 
 
 def begin_flow(db: sa.Connection, s: Services, attempt: Attempt, flow: str) -> None:

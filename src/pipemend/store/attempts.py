@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipemend.core.attempt import FOUND, LIVE, LOST, MOVES, Attempt, AttemptStatus
+from pipemend.core.attempt import FOUND, LIVE, LOST, MOVES, RERUN, UPSTREAM, Attempt, AttemptStatus
 from pipemend.core.errors import MoveRefused, NotFound, Overtaken
 from pipemend.core.run import RunRef, RunStatus
 from pipemend.store.rows import Row, as_read
@@ -29,6 +29,17 @@ NAMED_ONLY = sa.exists().where(
     ticket_runs.c.ticket_id == attempts.c.ticket_id,
     ticket_runs.c.run_id == attempts.c.remediation_run_id,
     ticket_runs.c.status == str(RunStatus.UNKNOWN),
+)
+# Nothing of it runs: it waits for the work of others, or for room to start its own after that.
+AWAITS_OTHERS = sa.and_(
+    attempts.c.remediation_action == "check_upstream",
+    attempts.c.remediation_run_id.is_(None),
+    sa.or_(
+        attempts.c.stage == UPSTREAM,
+        sa.and_(
+            attempts.c.stage == RERUN, attempts.c.status == AttemptStatus.IN_PROGRESS, attempts.c.due_at.is_not(None)
+        ),
+    ),
 )
 WHOLE = sa.select(*COLUMNS).join_from(attempts, tickets, attempts.c.ticket_id == tickets.c.id)
 # Made once: what is asked a dozen times for each repair need not be put together each time.
@@ -131,7 +142,7 @@ def in_flight_by_resource(db: sa.Connection) -> Mapping[str, int]:
     wish = (
         sa.select(tickets.c.resource, sa.func.count().label("number"))
         .join_from(attempts, tickets, attempts.c.ticket_id == tickets.c.id)
-        .where(sa.or_(attempts.c.status.in_(LIVE), claimed))
+        .where(sa.or_(sa.and_(attempts.c.status.in_(LIVE), sa.not_(sa.func.coalesce(AWAITS_OTHERS, False))), claimed))
         .group_by(tickets.c.resource)
     )
     return {row.resource: row.number for row in db.execute(wish)}

@@ -18,7 +18,7 @@ settings.load_profile("busy")
 
 
 # Flows run on SQLite each time, on PostgreSQL too where workers or rows might meet; `make soak` runs all on both.
-ON_BOTH = ("again", "approvals", "budgets", "healing", "leases", "once", "owed", "telling", "tickets")
+ON_BOTH = ("again", "approvals", "budgets", "healing", "leases", "once", "owed", "presses", "telling", "tickets")
 
 
 @pytest.hookimpl(tryfirst=True)

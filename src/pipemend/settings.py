@@ -143,7 +143,12 @@ class Settings(BaseModel):
     slack_signing_secret: SecretStr | None = Field(
         None, description="Signing secret of the Slack app: opens /slack/interactions, and buttons appear."
     )
-    slack_operators: str = Field("", description="Who may press the buttons: Slack user ids, with commas.")
+    slack_app_token: SecretStr | None = Field(
+        None, description="App token of the Slack app: presses come over Socket Mode, and buttons appear."
+    )
+    slack_operators: str = Field(
+        "", description="Who may press the buttons: ids of people and of user groups in Slack, with commas."
+    )
     slack_api_url: str = Field(
         "https://slack.com/api/",
         description="Address of Slack's Web API, with a slash at its end.",
@@ -259,9 +264,9 @@ class Settings(BaseModel):
         if self.azure_client_secret:
             _all_or_none(self, ("azure_tenant_id", "azure_client_id", "azure_client_secret"))
         _all_or_none(self, ("slack_bot_token", "slack_alert_channel"))
-        _all_or_none(self, ("slack_signing_secret", "slack_operators"))
-        if self.slack_signing_secret:
-            _all_or_none(self, ("slack_bot_token", "slack_signing_secret"))
+        ways = [name for name in ("slack_signing_secret", "slack_app_token") if getattr(self, name)]
+        if ways or self.slack_operators:
+            _all_or_none(self, ("slack_bot_token", "slack_operators", *(ways or ["slack_signing_secret"])))
         _all_or_none(self, ("jira_domain", "jira_user_email", "jira_api_token"))
         _all_or_none(self, ("msi_endpoint", "msi_secret"))
         _all_or_none(self, ("databricks_webhook_user", "databricks_webhook_password"))

@@ -10,7 +10,9 @@ from pipemend.clients.http import Http
 from pipemend.core.ports import News
 from pipemend.notifiers.slack import Slack
 from pipemend.notifiers.slack.api import Api
-from pipemend.notifiers.slack.door import Interactions
+from pipemend.notifiers.slack.door import Signed
+from pipemend.notifiers.slack.interactions import Interactions
+from pipemend.notifiers.slack.operators import Operators
 from tests.notifiers import tiny_slack
 from tests.notifiers.samples import a_ticket, asked, granted, never_tried, opened, started, stopped, succeeded
 from tests.notifiers.serving import serving
@@ -21,8 +23,8 @@ from tests.notifiers.tiny_slack import TinySlack
 async def listening(slack_vendor: TinySlack) -> AsyncIterator[Slack]:
     async with serving(slack_vendor.app) as base:
         api = Api(SecretStr(tiny_slack.TOKEN), f"{base}/slack/api/", 1.0)
-        door = Interactions(SecretStr("secret"), ["U1"], Http(), lambda _: False)
-        told = Slack(api, tiny_slack.CHANNEL, door)
+        heard = Interactions(Operators(["U1"], api), Http(), lambda _: False)
+        told = Slack(api, tiny_slack.CHANNEL, Signed(SecretStr("secret"), heard))
         yield told
         await told.close()
 

@@ -17,7 +17,9 @@ from pipemend.clients.http import Http
 from pipemend.core.ticket import Approval, Status, Ticket
 from pipemend.notifiers.slack import Slack
 from pipemend.notifiers.slack.api import Api
-from pipemend.notifiers.slack.door import PATH, Interactions
+from pipemend.notifiers.slack.door import PATH, Signed
+from pipemend.notifiers.slack.interactions import Interactions
+from pipemend.notifiers.slack.operators import Operators
 from pipemend.store import schema, tickets
 from pipemend.web.app import create_app
 from tests.web.test_approving import asked
@@ -43,20 +45,22 @@ class Workspace:
             return httpx.Response(200, text="ok")
 
         http = Http(client=httpx.AsyncClient(transport=httpx.MockTransport(hook)))
-        door = Interactions(SecretStr(SECRET), [ROSA], http, lambda url: url.startswith(HOOK), lambda: self.at)
-        slack = Slack(Api(SecretStr("xoxb-1"), "https://slack.com/api/"), "C1", door)
+        api = Api(SecretStr("xoxb-1"), "https://slack.com/api/")
+        heard = Interactions(Operators([ROSA], api), http, lambda url: url.startswith(HOOK))
+        slack = Slack(api, "C1", Signed(SecretStr(SECRET), heard, lambda: self.at))
         self.world.services.notifiers = {"slack": slack}
         self.world.app = create_app(self.world.services, self.world.settings)
         self.client = self.world.client()
         return self
 
     def body(self, action: str, value: str, user: str = ROSA, **payload: Any) -> bytes:
-        action_of = {"action_id": f"pipemend_{action}", "value": value, "type": "button", "action_ts": "1.2"}
+        action_of = {"action_id": f"pipemend_{action}", "value": value, "type": "button", "action_ts": f"{self.at:f}"}
         usual = {
             "type": "block_actions",
             "user": {"id": user, "username": "rosa", "team_id": "T1"},
             "actions": [action_of],
             "response_url": HOOK,
+            "trigger_id": f"13345224609.{self.at:.0f}",
         }
         return urlencode({"payload": json.dumps({**usual, **payload})}).encode()
 

@@ -67,14 +67,15 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Press:
-    """A button that somebody pressed: what it asks for, or the `refusal` that this person gets.
+    """A button that somebody pressed, and what it asks for.
 
-    `once` names the press, so that its repetition does nothing. `reply` tells the person alone; it raises OutsideError.
+    `once` names the press, so that its repetition does nothing. `refusal` says why this person may not ask for it, or
+    nothing; it never raises. `reply` tells the person alone; it raises OutsideError.
     """
 
     command: Command
-    refusal: str
     once: str
+    refusal: Callable[[], Awaitable[str]]
     reply: Callable[[str], Awaitable[None]]
 
 

@@ -1,11 +1,11 @@
 """The outside world as the flows see it. Whoever keeps these promises can be plugged in."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
-from pipemend.core.alert import Alert, Door, Signal
+from pipemend.core.alert import Alert, Door, Press, Signal
 from pipemend.core.attempt import Attempt, Lease, Progress, Stage
 from pipemend.core.events import Event, StormEvent
 from pipemend.core.rca import Diagnosis, Failure, History
@@ -163,6 +163,18 @@ class Limits:
     at_once: int = 8
     per_second: float = 5.0
     burst: int = 50
+
+
+Take = Callable[[str, Sequence[Press]], Awaitable[bool]]  # by the name of the way they came; whether all are kept
+
+
+@runtime_checkable
+class Listens(Protocol):
+    """A notifier that hears from people over a line of its own, beside its doors."""
+
+    async def listen(self, take: Take) -> None:
+        """Until it is cancelled; returns where there is nothing to hear."""
+        ...
 
 
 class Notifier(Protocol):

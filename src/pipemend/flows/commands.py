@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from functools import partial
+from collections.abc import Callable
+from typing import TypeVar
 
 import sqlalchemy as sa
 
@@ -18,29 +19,34 @@ from pipemend.flows.decision import Grounds, decide
 from pipemend.flows.services import Services
 from pipemend.store import attempts, audit, events, tickets
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 CANCEL_SECONDS, TRIES = 15, 5
 
 
 async def carry_out(s: Services, command: Command) -> Ticket | None:
     """Does what was asked and returns the ticket (a switch: None). Raises Stale with the reason, or NotFound."""
-    ticket = await _unit(s, command)
-    s.wake.set()
+    ticket = await unit(s, lambda db: carry_out_in(db, s, command))
     if isinstance(command, Stop) and command.cancel_run and ticket is not None:
         await _cancel_rerun(s, ticket)
     return ticket
 
 
-async def _unit(s: Services, command: Command) -> Ticket | None:
+async def unit(s: Services, do: Callable[[sa.Connection], T]) -> T:
+    """Writes what a person asked for, and wakes who has to act on it. Raises Stale when the ticket never rests."""
     for _ in range(TRIES):
         try:
-            return await s.database.write(partial(_do, s, command))
+            done = await s.database.write(do)
         except Overtaken:  # a worker moved the row meanwhile: look at it afresh
             await asyncio.sleep(0.05)
+        else:
+            s.wake.set()
+            return done
     raise Stale("the ticket keeps changing: look at it again, then repeat the command")
 
 
-def _do(s: Services, command: Command, db: sa.Connection) -> Ticket | None:
+def carry_out_in(db: sa.Connection, s: Services, command: Command) -> Ticket | None:
+    """The part that our own tables hold: all of it, but for the rerun that a Stop may cancel."""
     match command:
         case Acknowledge():
             return _acknowledge(db, s, command)

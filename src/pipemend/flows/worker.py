@@ -6,7 +6,9 @@ import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 
+from pipemend.core.ports import Listens
 from pipemend.flows import announcements, bell, due, feed, heartbeat, intake, reconsider, storms, upkeep
+from pipemend.flows.presses import Presses
 from pipemend.flows.services import Services
 from pipemend.store import leases, schema, switches
 from pipemend.store.database import transient
@@ -14,6 +16,7 @@ from pipemend.store.database import transient
 log = logging.getLogger(__name__)
 Work = Callable[[Services], Awaitable[object]]
 TICK, SILENCE = 1.0, 120.0  # seconds between looks; seconds after which a loop counts as standing still
+LISTEN_AGAIN = 5.0
 UNHURRIED = ("takeover", "upkeep")  # no wake-up makes these more urgent
 HELD = {  # what a loop leases for a turn, and not from one turn to the next
     "intake": schema.alerts,
@@ -53,6 +56,11 @@ class Worker:
         }
         self.seen = dict.fromkeys(kinds, time.monotonic())  # a loop that never gets going stands still too
         self.loops = [asyncio.create_task(self._run(n, w, e), name=n) for n, (w, e) in kinds.items()]
+        self.loops += [
+            asyncio.create_task(self._listen(name, notifier), name=f"hearing {name}")
+            for name, notifier in self.s.notifiers.items()
+            if isinstance(notifier, Listens)
+        ]
         if self.s.database.several:  # there may be doors in other processes
             self.loops.append(asyncio.create_task(bell.listen(self.s.database, self.s.wake), name="bell"))
 
@@ -114,6 +122,16 @@ class Worker:
                 await asyncio.sleep(every)
             else:
                 await self.s.wake.wait(mark, every)
+
+    async def _listen(self, name: str, notifier: Listens) -> None:
+        """People's presses, as long as the worker works."""
+        presses = Presses(self.s)
+        while True:
+            try:
+                return await notifier.listen(presses.take)
+            except Exception:
+                log.exception("listening stumbled", extra={"notifier": name})
+                await asyncio.sleep(LISTEN_AGAIN)
 
     async def _let_go(self, name: str) -> None:
         """The database was away: what is leased since then is due at once, and not when its lease has run out."""

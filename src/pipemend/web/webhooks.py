@@ -20,12 +20,12 @@ from pipemend.core.alert import Alert, Call, Door, Press, Reading
 from pipemend.core.commands import Command
 from pipemend.core.errors import BadDelivery, NotFound, Stale
 from pipemend.flows import commands
+from pipemend.flows.presses import Presses
 from pipemend.flows.services import Services
 from pipemend.store import audit, deliveries
 from pipemend.store.rows import Row
 from pipemend.web import azure_monitor
 from pipemend.web.envelope import limited
-from pipemend.web.presses import Presses
 from pipemend.web.problems import Refusal, problem, unavailable
 
 BODY_LIMIT = 256 * 1024
@@ -72,8 +72,10 @@ class Doors:
         """Keeps what came and answers. A notifier's door brings commands instead, which are carried out at once."""
         read = reading(door, call)
         if door.signed:
-            bad = read.outcome == "unreadable"  # not kept: what people press holds secrets
-            return _refused(read) if bad else await self.presses.take(door.path, read.presses)
+            if read.outcome == "unreadable":  # not kept: what people press holds secrets
+                return _refused(read)
+            done = await self.presses.take(door.path, read.presses)
+            return Response(status_code=200) if done else unavailable()
         if read.commands:
             return await self._obey(door, read.commands)
         now = self.services.clock.now()

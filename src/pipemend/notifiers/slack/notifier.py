@@ -10,14 +10,17 @@ from typing import Any
 from pipemend.clients.http import Http
 from pipemend.core.alert import Door
 from pipemend.core.errors import Unreadable
-from pipemend.core.ports import Digest, Limits, News, Receipt
+from pipemend.core.ports import Digest, Limits, News, Receipt, Take
 from pipemend.notifiers.slack import digest as digests
 from pipemend.notifiers.slack.api import Api, SlackRefused
 from pipemend.notifiers.slack.blocks import Blocks, fitting
 from pipemend.notifiers.slack.buttons import buttons
-from pipemend.notifiers.slack.door import Interactions
+from pipemend.notifiers.slack.door import Signed
+from pipemend.notifiers.slack.interactions import Interactions
 from pipemend.notifiers.slack.messages import Message, Telling, telling
+from pipemend.notifiers.slack.operators import Operators
 from pipemend.notifiers.slack.original import Original
+from pipemend.notifiers.slack.socket import Socket
 from pipemend.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -39,11 +42,17 @@ class Slack:
     name = "slack"
     limits = LIMITS
 
-    def __init__(self, api: Api, channel: str, interactions: Interactions | None = None) -> None:
+    def __init__(self, api: Api, channel: str, door: Signed | None = None, socket: Socket | None = None) -> None:
         self._api = api
         self._channel = channel
-        self._interactions = interactions
-        self.doors: tuple[Door, ...] = (interactions.door,) if interactions else ()
+        self._heard_by = [way for way in (door, socket) if way is not None]
+        self._socket = socket
+        self.doors: tuple[Door, ...] = (door.door,) if door else ()
+
+    async def listen(self, take: Take) -> None:
+        """Hears presses by the socket, where there is one."""
+        if self._socket is not None:
+            await self._socket.listen(take)
 
     async def tell(self, news: News, receipt: Receipt | None) -> Receipt | None:
         told, was = telling(news), Original.of(receipt)
@@ -61,7 +70,7 @@ class Slack:
 
     def _buttons(self, news: News) -> Blocks:
         """As the ticket is now; none while nobody listens to them."""
-        return buttons(news.ticket) if self.doors else ()
+        return buttons(news.ticket) if self._heard_by else ()
 
     async def sum_up(self, digest: Digest, receipt: Receipt | None) -> Receipt | None:
         message, place = digests.message(digest), receipt.place if receipt else None
@@ -75,8 +84,8 @@ class Slack:
 
     async def close(self) -> None:
         await self._api.close()
-        if self._interactions is not None:
-            await self._interactions.close()
+        for way in self._heard_by:
+            await way.close()
 
     async def _edit_digest(
         self, digest: Digest, message: Message, place: Mapping[str, Any]
@@ -200,22 +209,22 @@ def build(settings: Settings) -> Slack | None:
     if settings.slack_bot_token is None:
         return None
     api = Api(settings.slack_bot_token, settings.slack_api_url)
-    return Slack(api, settings.slack_alert_channel, _interactions(settings))
-
-
-def _interactions(settings: Settings) -> Interactions | None:
-    """The door for buttons, where its secret is set."""
-    if settings.slack_signing_secret is None:
-        return None
-    operators = [name.strip() for name in settings.slack_operators.split(",") if name.strip()]
-    return Interactions(settings.slack_signing_secret, operators, Http(connections=5), partial(_may_call, settings))
+    named = [name.strip() for name in settings.slack_operators.split(",") if name.strip()]
+    may_call = partial(_may_call, settings)
+    heard = Interactions(Operators(named, api), Http(connections=5), may_call)
+    door = Signed(settings.slack_signing_secret, heard) if settings.slack_signing_secret else None
+    opens = Api(settings.slack_app_token, settings.slack_api_url) if settings.slack_app_token else None
+    socket = Socket(opens, heard, may_call) if opens else None
+    return Slack(api, settings.slack_alert_channel, door, socket)
 
 
 def _may_call(settings: Settings, url: str) -> bool:
+    """Whether we may call an address that Slack names: of a socket as of a page."""
+    page = url.replace("ws", "http", 1) if url.startswith(("ws:", "wss:")) else url
     try:
-        settings.check_address("response_url", url)
+        settings.check_address("an address of Slack's", page)
     except ValueError:
-        log.warning("Slack's address for an answer is not among ALLOWED_HOSTS")
+        log.warning("an address that Slack names is not among ALLOWED_HOSTS")
         return False
     return True
 

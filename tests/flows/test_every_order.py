@@ -16,8 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipemend.core.attempt import LIVE, AttemptStatus
-from pipemend.core.commands import Acknowledge, Command, Retry, Stop
+from pipemend.core.commands import Acknowledge, Approve, Command, Escalate, Reject, Reopen, Retry, Stop
 from pipemend.core.errors import NotFound, Stale
+from pipemend.core.playbook import PipelineRule
 from pipemend.core.run import Run, RunRef, RunStatus
 from pipemend.core.ticket import AI_USER, Ticket
 from pipemend.flows.callbacks import heard
@@ -36,7 +37,7 @@ STEPS = (
     *("rerun_fails", "rerun_succeeds", "rerun_is_cancelled", "rerun_is_seen_late"),
     *("person_reruns", "persons_rerun_fails", "persons_rerun_succeeds", "root_fails_again", "new_run_fails"),
     *("called_back", "first_called_back", "forged_call"),
-    *("acknowledge", "retry", "stop"),
+    *("acknowledge", "retry", "stop", "escalate", "reopen", "approve", "reject", "approve_what_was"),
     *("moment", "tick", "minutes", "hours"),
 )
 SPANS = {"moment": (2, 2), "tick": (31, 31), "minutes": (240, 60), "hours": (4000, 1000)}
@@ -47,6 +48,8 @@ class Story:
     """One order of events, and what really happened."""
 
     world: World
+    asks: bool = False
+    asked: list[str] = field(default_factory=list)
     retried: bool = False
     new: list[str] = field(default_factory=list)
     persons: list[str] = field(default_factory=list)
@@ -153,6 +156,29 @@ class Story:
         for ticket in list(await self.world.tickets())[:1]:
             await self.command(Stop(ticket_id=ticket.id, by="rosa"))
 
+    async def escalate(self) -> None:
+        for ticket in list(await self.world.tickets())[:1]:
+            await self.command(Escalate(ticket_id=ticket.id, by="rosa", reason="the source is down"))
+
+    async def reopen(self) -> None:
+        for ticket in list(await self.world.tickets())[:1]:
+            await self.command(Reopen(ticket_id=ticket.id, by="rosa"))
+
+    async def approve(self) -> None:
+        for ticket in list(await self.world.tickets())[:1]:
+            self.asked += [ticket.proposal["id"]] if ticket.proposal else []
+            await self.command(Approve(ticket_id=ticket.id, by="rosa", proposal=(ticket.proposal or {}).get("id")))
+
+    async def reject(self) -> None:
+        for ticket in list(await self.world.tickets())[:1]:
+            await self.command(Reject(ticket_id=ticket.id, by="rosa"))
+
+    async def approve_what_was(self) -> None:
+        """A click on a message of long ago."""
+        for ticket in list(await self.world.tickets())[:1]:
+            for proposal in self.asked[:1]:
+                await self.command(Approve(ticket_id=ticket.id, by="kim", proposal=proposal))
+
     # what has to hold at every moment
 
     async def holds(self) -> None:
@@ -165,6 +191,8 @@ class Story:
         by_machine = [call for call in calls if call.by == AI_USER]
         assert not {call.original_run_id for call in by_machine} & set(self.reruns), "a rerun was repaired"
         await self._one_rerun_runs()
+        assert not await self.world.broken(), "the tables contradict each other"
+        assert all(call.approved_by or call.by != AI_USER for call in calls) or not self.asks, "nobody has said yes"
 
     async def _one_rerun_runs(self) -> None:
         remedy = self.world.adf.rerun
@@ -241,6 +269,7 @@ class Plan:
     in_group: bool
     answers: list[str]
     steps: list[str]
+    asks: bool = False
 
 
 PLANS = st.builds(
@@ -249,15 +278,16 @@ PLANS = st.builds(
     in_group=st.booleans(),
     answers=st.lists(st.sampled_from(ANSWERS), max_size=3),
     steps=st.lists(st.sampled_from(STEPS), min_size=3, max_size=14),
+    asks=st.booleans(),
 )
 
 
 async def play(database: Database, plan: Plan) -> None:
-    world = World(database)
+    world = World(database, rules=(PipelineRule(match="*", rerun="ask"),) if plan.asks else ())
     remedy = world.adf.rerun
     remedy.via, remedy.next_answers = plan.via, list(plan.answers)
     remedy.in_group = plan.in_group or plan.via == "direct"
-    story = Story(world)
+    story = Story(world, asks=plan.asks)
     await story.begin()
     for step in plan.steps:
         await story.step(step)

@@ -45,7 +45,7 @@ async def test_they_follow_the_ticket(listening: Slack, slack_vendor: TinySlack)
     }
     receipt = await listening.tell(granted(), receipt)
     receipt = await listening.tell(started(), receipt)
-    assert offered(slack_vendor) == {"acknowledge": f"{ticket}:1", "stop": f"{ticket}:1"}
+    assert offered(slack_vendor) == {name: f"{ticket}:1" for name in ("acknowledge", "stop", "escalate")}
     await listening.tell(succeeded(), receipt)
     assert offered(slack_vendor) == {}
 

@@ -263,7 +263,7 @@ def test_a_rerun_that_is_not_noted_as_one_is_named(story: Story) -> None:
     assert story.broken() == {"rerun claimed twice"}
 
 
-@pytest.mark.parametrize("action", ["acknowledged", "automation_stopped", "closed_without_remediation"])
+@pytest.mark.parametrize("action", ["acknowledged", "automation_stopped", "closed_without_remediation", "handed_over"])
 def test_a_start_after_a_persons_word_is_named(story: Story, action: str) -> None:
     story.note(action, story.healed, seconds_before=5)
     (violation,) = story.found()

@@ -256,6 +256,32 @@ def stop(
 
 
 @app.command()
+def escalate(
+    ticket: TicketId,
+    token: Token,
+    url: Url = "http://127.0.0.1:8000",
+    reason: Annotated[str, typer.Option(help=REASON)] = "",
+) -> None:
+    """Hands a ticket over to people now. Automation stays off until a retry; a rerun in flight goes on."""
+    from pipemend.cli.people import ask
+
+    ask(url, token, ticket, "escalate", {"reason": reason})
+
+
+@app.command()
+def reopen(
+    ticket: TicketId,
+    token: Token,
+    url: Url = "http://127.0.0.1:8000",
+    reason: Annotated[str, typer.Option(help=REASON)] = "",
+) -> None:
+    """Opens a closed ticket again. Automation stays off until a retry."""
+    from pipemend.cli.people import ask
+
+    ask(url, token, ticket, "reopen", {"reason": reason})
+
+
+@app.command()
 def corrections(token: Token, url: Url = "http://127.0.0.1:8000") -> None:
     """Prints what people corrected, as labelled lines that `pipemend evaluate` reads."""
     from pipemend.cli.corrections import export

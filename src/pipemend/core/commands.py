@@ -53,6 +53,22 @@ class Stop(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Escalate(Command):
+    """Hands the ticket over to people now. Automation stays off until Retry; a rerun that runs goes on."""
+
+    ticket_id: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reopen(Command):
+    """A closed ticket is open again: what was tried stays, and automation stays off until Retry."""
+
+    ticket_id: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Correct(Command):
     """Says what the error really was. It starts nothing; a `no` ends the automation of the ticket."""
 

@@ -11,6 +11,7 @@ class Offer(StrEnum):
     ACKNOWLEDGE = "acknowledge"
     RETRY = "retry"
     STOP = "stop"
+    ESCALATE = "escalate"
 
 
 NO_RETRY = {"switched_on", "connection_known", "pipeline_allows"}  # guardrails that no person can overrule
@@ -23,7 +24,7 @@ def offers(ticket: Ticket) -> tuple[Offer, ...]:
     if ticket.approval is Approval.AWAITING:
         return (Offer.APPROVE, Offer.REJECT, Offer.ACKNOWLEDGE)
     if ticket.remediation_status is RemediationStatus.IN_PROGRESS:
-        return (Offer.ACKNOWLEDGE,) if ticket.hands_off else (Offer.ACKNOWLEDGE, Offer.STOP)
+        return (Offer.ACKNOWLEDGE,) if ticket.hands_off else (Offer.ACKNOWLEDGE, Offer.STOP, Offer.ESCALATE)
     return (Offer.ACKNOWLEDGE, Offer.RETRY) if _may_retry(ticket) else (Offer.ACKNOWLEDGE,)
 
 

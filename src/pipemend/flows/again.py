@@ -91,20 +91,7 @@ def reopen(
     db: sa.Connection, s: Services, ticket: Ticket, run: Run, reason: str, now: datetime, **changes: Any
 ) -> Ticket:
     """Opens the ticket again because its run has failed: what was done stays, and people are told."""
-    repair = ticket.remediation_status if endings.live(db, ticket) else endings.repair_so_far(ticket)
-    ticket = tickets.move(
-        db,
-        ticket,
-        status=Status.OPEN,
-        ack_user=None,
-        ack_empid=None,
-        ack_ts=None,
-        ack_seconds=None,
-        sla_status=str(SlaStatus.PENDING),
-        remediation_status=repair,
-        hands_off=reason,
-        **changes,
-    )
+    ticket = opened(db, ticket, reason, **changes)
     details = {"reason": reason, "ended_at": stamp(run.ended_at) if run.ended_at else None}
     audit.write(db, "failed_again", at=now, user=AI_USER, ticket=ticket, run_id=run.ref.run_id, details=details)
     event = StatusChanged(
@@ -117,3 +104,21 @@ def reopen(
     )
     events.record(db, event, now, s.notifiers)
     return ticket
+
+
+def opened(db: sa.Connection, ticket: Ticket, reason: str, **changes: Any) -> Ticket:
+    """Nobody has closed it any more. What was done stays, and no machine acts until somebody asks."""
+    late = ticket.sla_status == SlaStatus.BREACHED  # which was said
+    return tickets.move(
+        db,
+        ticket,
+        status=Status.OPEN,
+        ack_user=None,
+        ack_empid=None,
+        ack_ts=None,
+        ack_seconds=None,
+        sla_status=str(SlaStatus.BREACHED if late else SlaStatus.PENDING),
+        remediation_status=endings.while_running(db, ticket),
+        hands_off=reason,
+        **changes,
+    )

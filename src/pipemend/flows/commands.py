@@ -7,14 +7,27 @@ from typing import TypeVar
 
 import sqlalchemy as sa
 
-from pipemend.core.commands import Acknowledge, Approve, Command, Correct, Pause, Reject, Resume, Retry, Stop, Switch
+from pipemend.core.commands import (
+    Acknowledge,
+    Approve,
+    Command,
+    Correct,
+    Escalate,
+    Pause,
+    Reject,
+    Reopen,
+    Resume,
+    Retry,
+    Stop,
+    Switch,
+)
 from pipemend.core.errors import OutsideError, Overtaken, Stale
 from pipemend.core.events import StatusChanged
 from pipemend.core.guardrails import connection_known, judge, pipeline_allows, switched_on
 from pipemend.core.run import RunRef
 from pipemend.core.situation import Situation
 from pipemend.core.ticket import RemediationStatus, Status, Ticket
-from pipemend.flows import answering, correcting, endings, switching
+from pipemend.flows import answering, correcting, endings, handing_over, switching
 from pipemend.flows.decision import Grounds, decide
 from pipemend.flows.services import Services
 from pipemend.store import attempts, audit, events, tickets
@@ -58,6 +71,10 @@ def carry_out_in(db: sa.Connection, s: Services, command: Command) -> Ticket | N
             return _retry(db, s, command)
         case Stop():
             return _stop(db, s, command)
+        case Escalate():
+            return handing_over.escalate(db, s, command)
+        case Reopen():
+            return handing_over.reopen(db, s, command)
         case Correct():
             return correcting.correct(db, s, command)
         case Switch():

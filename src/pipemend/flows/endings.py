@@ -145,8 +145,9 @@ def left_to_people(
     *,
     status: RemediationStatus | None,
     attempt: int | None = None,
+    by: str = AI_USER,
 ) -> Ticket:
-    """The machine stops; people are told why."""
+    """The machine stops, or `by` stops it; people are told why."""
     cancel_waiting(db, s, ticket, reason, now)
     ticket = tickets.move(
         db,
@@ -158,11 +159,12 @@ def left_to_people(
         **withdrawn(ticket),
     )
     exhausted = status is RemediationStatus.MAX_RETRIES_EXCEEDED
+    ours = "auto_remediation_max_retries_exceeded" if exhausted else "escalated"
     audit.write(
         db,
-        "auto_remediation_max_retries_exceeded" if exhausted else "escalated",
+        ours if by == AI_USER else "handed_over",
         at=now,
-        user=AI_USER,
+        user=by,
         ticket=ticket,
         details={
             "error_type": ticket.error_type,
@@ -178,6 +180,7 @@ def left_to_people(
         StatusChanged(
             ticket_id=ticket.id,
             new_status=ticket.status,
+            user=None if by == AI_USER else by,
             reason=reason,
             attempt=attempt or ticket.remediation_attempts or None,
             remediation_failed=True,
@@ -201,7 +204,7 @@ def closed_without_us(db: sa.Connection, s: Services, ticket: Ticket, user: str,
         return ticket
     cancel_waiting(db, s, ticket, reason, now)
     ticket = tickets.get(db, ticket.id)
-    ticket = close(db, ticket, user, now, remediation_status=_while_running(db, ticket), hands_off=reason)
+    ticket = close(db, ticket, user, now, remediation_status=while_running(db, ticket), hands_off=reason)
     audit.write(db, "closed_without_remediation", at=now, user=user, ticket=ticket, details={"reason": reason})
     events.record(
         db,
@@ -239,7 +242,7 @@ def take_back(db: sa.Connection, s: Services, ticket: Ticket, reason: str, now: 
     return tickets.move(db, ticket, remediation_status=repair)
 
 
-def _while_running(db: sa.Connection, ticket: Ticket) -> RemediationStatus | None:
+def while_running(db: sa.Connection, ticket: Ticket) -> RemediationStatus | None:
     """While a rerun of ours still runs the repair is in progress; its end will say more."""
     return RemediationStatus.IN_PROGRESS if live(db, ticket) else repair_so_far(ticket)
 
@@ -262,7 +265,7 @@ def step_back(db: sa.Connection, s: Services, ticket: Ticket, user: str, reason:
         db,
         ticket,
         hands_off=reason,
-        remediation_status=_while_running(db, ticket),
+        remediation_status=while_running(db, ticket),
         due_at=None,
         owner=None,
         **withdrawn(ticket),

@@ -208,13 +208,18 @@ def never_tried(news: News) -> bool:
     return news.ticket.remediation_attempts == 0
 
 
+def handed_over(news: News) -> bool:
+    """Whether a person wants people to act, and not the machine."""
+    return bool(getattr(news.event, "user", None))
+
+
 def escalation_header(news: News) -> str:
-    return MANUAL_HEADER if never_tried(news) else FAILED_HEADER
+    return MANUAL_HEADER if never_tried(news) or handed_over(news) else FAILED_HEADER
 
 
 def escalation_text(news: News) -> str:
     name, tries = pipeline(news.ticket), news.ticket.remediation_attempts
-    if never_tried(news):
+    if never_tried(news) or handed_over(news):
         return f"⚠️ Manual intervention required for {name}"
     return f"⚠️ Auto-remediation failed for {name} after {tries} attempts"
 
@@ -236,7 +241,7 @@ def last_failure(news: News) -> str:
 
 def action_required(news: News) -> str:
     """What people are asked to do: all attempts are used, or the reason why the machine has stopped."""
-    if news.ticket.remediation_status is RemediationStatus.MAX_RETRIES_EXCEEDED:
+    if news.ticket.remediation_status is RemediationStatus.MAX_RETRIES_EXCEEDED and not handed_over(news):
         return f"{EXHAUSTED} {PLEASE}"
     reason = getattr(news.event, "reason", None) or news.ticket.decision.get("why")
     return f"{_sentence(reason or 'automation has stopped')} {PLEASE}"

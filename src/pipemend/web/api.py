@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter
 from fastapi import Query as InQuery
 
-from pipemend.core.commands import Acknowledge, Approve, Command, Reject, Retry, Stop
+from pipemend.core.commands import Acknowledge, Approve, Command, Escalate, Reject, Reopen, Retry, Stop
 from pipemend.core.errors import NotFound
 from pipemend.flows import commands
 from pipemend.flows.services import Services
@@ -118,6 +118,22 @@ async def stop(
     """Ends the automation of this ticket. Its run goes on, unless `cancel_run`."""
     command = Stop(by=user.name, ticket_id=ticket_id, cancel_run=bool(body and body.cancel_run))
     return await _obey(services, command)
+
+
+@router.post("/tickets/{ticket_id}/escalate")
+async def escalate(
+    services: Served, user: Operator, ticket_id: asked.TicketId, body: asked.EscalateIn | None = None
+) -> schemas.TicketOut:
+    """Hands the ticket over to people, in your name. Automation stays off until a retry; a rerun in flight goes on."""
+    return await _obey(services, Escalate(by=user.name, ticket_id=ticket_id, reason=body.reason if body else ""))
+
+
+@router.post("/tickets/{ticket_id}/reopen")
+async def reopen(
+    services: Served, user: Operator, ticket_id: asked.TicketId, body: asked.ReopenIn | None = None
+) -> schemas.TicketOut:
+    """Opens a closed ticket again, in your name. Its attempts stay, and automation stays off until a retry."""
+    return await _obey(services, Reopen(by=user.name, ticket_id=ticket_id, reason=body.reason if body else ""))
 
 
 @router.post("/tickets/{ticket_id}/correct")

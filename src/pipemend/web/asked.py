@@ -83,6 +83,18 @@ class RejectIn(ApproveIn):
     reason: Words = ""
 
 
+class EscalateIn(Body):
+    model_config = _for_example({"reason": "The vendor must look at it."})
+
+    reason: Words = ""
+
+
+class ReopenIn(Body):
+    model_config = _for_example({"reason": "The numbers are still missing."})
+
+    reason: Words = ""
+
+
 class StopIn(Body):
     model_config = _for_example({"cancel_run": True})
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from pipemend.core.commands import Acknowledge, Approve, Command, Reject, Retry, Stop
+from pipemend.core.commands import Acknowledge, Approve, Command, Escalate, Reject, Retry, Stop
 from pipemend.core.offers import Offer, offers
 from pipemend.core.ticket import Ticket
 from pipemend.notifiers.phrases import clean
@@ -16,6 +16,7 @@ SHOWN: Mapping[Offer, tuple[str, str | None]] = {
     Offer.ACKNOWLEDGE: ("Acknowledge", None),
     Offer.RETRY: ("Retry now", None),
     Offer.STOP: ("Stop automation", None),
+    Offer.ESCALATE: ("Hand over", None),
 }
 
 
@@ -53,4 +54,5 @@ MAKES: Mapping[str, Callable[[str, str, str], Command]] = {
     Offer.ACKNOWLEDGE: lambda ticket_id, _, by: Acknowledge(ticket_id=ticket_id, by=by),
     Offer.RETRY: lambda ticket_id, seen, by: Retry(ticket_id=ticket_id, by=by, seen=seen),
     Offer.STOP: lambda ticket_id, _, by: Stop(ticket_id=ticket_id, by=by),
+    Offer.ESCALATE: lambda ticket_id, _, by: Escalate(ticket_id=ticket_id, by=by),
 }

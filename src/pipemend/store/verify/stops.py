@@ -10,13 +10,13 @@ from pipemend.store.schema import attempts, audit_trail
 from pipemend.store.verify.attempts import BEGUN
 from pipemend.store.verify.facts import SIMULTANEOUS, Facts, Violation
 
-STOPS = ("acknowledged", "automation_stopped", "closed_without_remediation", "merged")
+STOPS = ("acknowledged", "automation_stopped", "closed_without_remediation", "handed_over", "merged", "reopened")
 GOES_ON = ("retry_granted",)
 PRESSED, RELEASED = "automation_stopped_everywhere", "automation_released"
 
 
 def nothing_starts_after_a_person_stopped_it(db: sa.Connection, facts: Facts) -> Iterator[Violation]:
-    """Behind an acknowledgement, a stop or a close nothing is called until somebody grants a retry."""
+    """Behind an acknowledgement, a stop, a hand-over or a close nothing is called until somebody grants a retry."""
     stop, again = audit_trail.alias("stop"), audit_trail.alias("again")
     granted = sa.exists().where(
         again.c.ticket_id == stop.c.ticket_id,

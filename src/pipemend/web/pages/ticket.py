@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from pipemend.core.attempt import Attempt, AttemptStatus
 from pipemend.core.badge import TAB_NAMES, badge, tab
-from pipemend.core.commands import Acknowledge, Approve, Command, Reject, Retry, Stop
+from pipemend.core.commands import Acknowledge, Approve, Command, Escalate, Reject, Reopen, Retry, Stop
 from pipemend.core.errors import Stale
 from pipemend.core.playbook import ERROR_TYPES
 from pipemend.core.rca import UNCLASSIFIED
@@ -19,7 +19,7 @@ from pipemend.core.ticket import Approval, RemediationStatus, Ticket
 from pipemend.flows import commands
 from pipemend.flows.services import Services
 from pipemend.store import attempts, audit, storms, tickets
-from pipemend.web.asked import ApproveIn, CorrectIn, RejectIn, TicketId
+from pipemend.web.asked import ApproveIn, CorrectIn, EscalateIn, RejectIn, ReopenIn, TicketId
 from pipemend.web.auth import Operator, Served, User
 from pipemend.web.pages.rendering import frame_in, show
 from pipemend.web.pages.words import web_link
@@ -70,6 +70,8 @@ class Allowed:
     stop: bool
     correct: bool
     answer: bool  # yes or no to what is proposed
+    escalate: bool
+    reopen: bool
 
 
 async def story(
@@ -132,6 +134,24 @@ async def reject(
 ) -> Response:
     """No to what the page shows."""
     wish = Reject(by=user.name, ticket_id=ticket_id, proposal=form.proposal, reason=form.reason)
+    return await _carry_out(request, services, user, ticket_id, wish)
+
+
+@router.post("/{ticket_id}/escalate")
+async def escalate(
+    request: Request, services: Served, user: Operator, ticket_id: TicketId, form: Annotated[EscalateIn, Form()]
+) -> Response:
+    """Hands it over to people."""
+    wish = Escalate(by=user.name, ticket_id=ticket_id, reason=form.reason)
+    return await _carry_out(request, services, user, ticket_id, wish)
+
+
+@router.post("/{ticket_id}/reopen")
+async def reopen(
+    request: Request, services: Served, user: Operator, ticket_id: TicketId, form: Annotated[ReopenIn, Form()]
+) -> Response:
+    """A closed ticket is open again."""
+    wish = Reopen(by=user.name, ticket_id=ticket_id, reason=form.reason)
     return await _carry_out(request, services, user, ticket_id, wish)
 
 
@@ -204,6 +224,8 @@ def _allowed(user: User, ticket: Ticket, tried: Sequence[Attempt], no_retry: str
         acknowledge=can,
         retry=can and not busy and not no_retry and not asked,
         stop=can and coming and not ticket.hands_off,
+        escalate=can and not asked,
+        reopen=user.may("operator") and ticket.closed and not ticket.merged_into,
     )
 
 

@@ -81,12 +81,16 @@ def _book(error_type: str, fields: Table, default_retries: int) -> Playbook | No
 
 
 def _rule(table: Table) -> PipelineRule:
-    upstream = table.get("upstream", ())
     lists = {
-        "upstream": (upstream,) if isinstance(upstream, str) else tuple(upstream),
+        "upstream": _listed(table.get("upstream", ())),
+        "downstream": _listed(table.get("downstream", ())),
         "freeze": tuple(_window(window) for window in table.get("freeze", ())),
     }
     return PipelineRule(**{**table, **lists})
+
+
+def _listed(value: Any) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
 
 
 def _window(table: Table) -> Window:
@@ -259,6 +263,7 @@ RULE_FIELDS: Mapping[str, Check] = {
     "match": _text,
     "rerun": partial(_one_of, ("auto", "ask", "never")),
     "upstream": _texts,
+    "downstream": _texts,
     "freeze": lambda value: None,  # a list of tables, whose fields are checked one by one
     "max_retries": partial(_count, 0),
     "max_repairs_per_day": partial(_count, 1, most=MOST_A_DAY),

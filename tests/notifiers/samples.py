@@ -23,6 +23,7 @@ from pipemend.core.events import (
     TicketOpened,
 )
 from pipemend.core.guardrails import judge
+from pipemend.core.handover import Line
 from pipemend.core.playbook import Playbook
 from pipemend.core.ports import Digest, News
 from pipemend.core.situation import Situation
@@ -30,6 +31,7 @@ from pipemend.core.storm import Cause, Figures, Storm
 from pipemend.core.ticket import AI_EMPID, AI_USER, Approval, RemediationStatus, Status, Ticket
 
 T = TypeVar("T", News, Digest)
+STUDIO = "https://adf.azure.com/en/monitoring/pipelineruns/{}?factory=%2Fsubscriptions%2Fs%2Ffactories%2Fcontoso"
 NOW = datetime(2026, 11, 23, 10, 15, tzinfo=UTC)
 TICKET = "ADF-20261123T101500-1f496d07ab"
 LINK = f"http://127.0.0.1:8000/dashboard?ticket={TICKET}"
@@ -100,6 +102,16 @@ def an_attempt(number: int = 1, **changes: Any) -> Attempt:
     return Attempt(**{**usual, **changes})
 
 
+HANDOVER = (
+    Line("Failed", "nightly-load on contoso at 10:15 UTC: GatewayTimeout in Copy orders", STUDIO.format("3f2a-run")),
+    Line(
+        "Tried", "attempt 3, retry pipeline: failed after 4 min: <!channel> the sink refused", STUDIO.format("rerun-3")
+    ),
+    Line("Ruled out", "all 3 attempts are used"),
+    Line("SLA", "12 min left of 30 min, until 10:45 UTC"),
+)
+
+
 def news(event: Event, ticket: Ticket | None = None, attempt: Attempt | None = None, **changes: Any) -> News:
     usual: dict[str, Any] = {"id": 7, "at": NOW + timedelta(minutes=1), "link": LINK}
     return News(event=event, ticket=ticket or a_ticket(), attempt=attempt, **{**usual, **changes})
@@ -157,7 +169,7 @@ def exhausted(**changes: Any) -> News:
     )
     ticket = a_ticket(remediation_status=RemediationStatus.MAX_RETRIES_EXCEEDED, remediation_attempts=3)
     attempt = an_attempt(3, status=AttemptStatus.FAILED, failure_reason="the sink refused the connection")
-    return news(event, **{"id": 60, "ticket": ticket, "attempt": attempt, **changes})
+    return news(event, **{"id": 60, "ticket": ticket, "attempt": attempt, "handover": HANDOVER, **changes})
 
 
 def stopped(**changes: Any) -> News:

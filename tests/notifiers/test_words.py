@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from pipemend.core.attempt import AttemptStatus
+from pipemend.core.clock import clock_time
 from pipemend.core.events import AttemptChanged, StatusChanged
 from pipemend.core.ports import News
 from pipemend.core.ticket import RemediationStatus, Status
@@ -12,6 +13,8 @@ from pipemend.notifiers import phrases
 from pipemend.notifiers.jira import messages as jira
 from pipemend.notifiers.slack import messages as slack
 from tests.notifiers.samples import (
+    LINK,
+    STUDIO,
     TICKET,
     a_decision,
     a_ticket,
@@ -116,6 +119,7 @@ def test_success():
 
 
 def test_escalation():
+    pages = [STUDIO.format(run) for run in ("3f2a-run", "rerun-3")]
     message = slack.escalation(exhausted())
 
     assert message.text == "⚠️ Auto-remediation failed for nightly-load after 3 attempts"
@@ -134,9 +138,32 @@ def test_escalation():
         "🔴 Action Required: All automated remediation attempts have been exhausted. "
         "Please investigate and resolve manually.",
         "View in Dashboard",
+        "Handover",
+        f"Failed: nightly-load on contoso at 10:15 UTC: GatewayTimeout in Copy orders (<{pages[0]}|open>)",
+        f"Tried: attempt 3, retry pipeline: failed after 4 min: <!channel> the sink refused (<{pages[1]}|open>)",
+        "Ruled out: all 3 attempts are used",
+        "SLA: 12 min left of 30 min, until 10:45 UTC",
     ]
-    assert message.blocks[-1]["elements"][0]["style"] == "danger"
-    assert message.blocks[-1]["elements"][0]["url"].endswith(f"?ticket={TICKET}")
+    assert "&lt;!channel&gt;" in str(message.blocks[-1])  # nobody is called by an error text
+    (button,) = message.blocks[-2]["elements"]
+    assert button["style"] == "danger"
+    assert button["url"].endswith(f"?ticket={TICKET}")
+
+
+def test_links_lead_to_the_runs_on_their_platform():
+    ticket = a_ticket(run_link=STUDIO.format("3f2a-run"))
+    begun, done = slack.first(opened(ticket=ticket)), slack.success(succeeded(ticket=ticket))
+    stopped_at = slack.escalation(exhausted(ticket=ticket))
+
+    assert [(b["text"]["text"], b["url"]) for b in begun.blocks[-1]["elements"]] == [
+        ("View in Dashboard", LINK),
+        ("Open in Data Factory Studio", STUDIO.format("3f2a-run")),
+    ]
+    assert [b["url"] for b in done.blocks[2]["elements"]] == [STUDIO.format("rerun-1")]
+    assert [b.get("style") for b in stopped_at.blocks[3]["elements"]] == ["danger", None]
+    assert "|Open the rerun in Data Factory Studio>" in str(slack.started(started(ticket=ticket)).blocks)
+    assert STUDIO.format("rerun-1") in str(jira.started(started(ticket=ticket)))
+    assert STUDIO.format("3f2a-run") in str(jira.description(opened(ticket=ticket)))
 
 
 def test_a_machine_that_has_stopped_says_why():
@@ -250,7 +277,7 @@ def test_a_late_success_does_not_hide_who_closed_the_ticket():
 def test_a_time_on_another_day_carries_its_date():
     told = waits()
 
-    assert phrases.clock_time(told.at, told.at.replace(day=22)) == "2026-11-23 10:16 UTC"
+    assert clock_time(told.at, told.at.replace(day=22)) == "2026-11-23 10:16 UTC"
 
 
 def test_a_person_who_closed_the_ticket_stays_when_the_rerun_ends_later():
@@ -285,7 +312,7 @@ def test_the_issue_says_the_same():
 
 
 def test_the_success_panel_in_jira():
-    panel = jira.success(succeeded())
+    (panel,) = jira.success(succeeded())
 
     assert panel["attrs"] == {"panelType": "success"}
     assert read_document(panel).splitlines() == [
@@ -314,4 +341,6 @@ def test_the_escalation_in_jira_mirrors_that_of_slack():
 
 
 def test_a_started_attempt_is_one_line_in_jira():
-    assert read_document(jira.started(started())) == "🤖 Attempt 1/3 started: rerun-1\n"
+    (line,) = jira.started(started())
+
+    assert read_document(line) == "🤖 Attempt 1/3 started: rerun-1\n"

@@ -31,13 +31,35 @@ async def test_a_ticket_is_flat_with_its_badge_tab_and_decision(world: World):
         told = (await client.get(f"/api/tickets/{made.id}")).json()
         (listed,) = (await client.get("/api/tickets")).json()["tickets"]
 
-    assert told.pop("awaits") is None
+    assert [told.pop(name) for name in ("awaits", "rerun_link", "handover")] == [None] * 3
     assert told == listed
     assert told["badge"] == {"text": "🤖 Auto-Healing", "tone": "healing"}
     assert (told["tab"], told["decision"], told["status"]) == ("healing", decision, "open")
     assert datetime.fromisoformat(told["timestamp"]) == MORNING
     columns = {column.name for column in schema.tickets.columns} - {"search_text"}
     assert told.keys() == columns | {"badge", "tab"}
+
+
+async def test_a_ticket_that_is_left_to_people_is_handed_over_with_the_pages_of_its_runs(world: World):
+    page = "https://adf.azure.com/en/monitoring/pipelineruns/{}?factory=sales"
+    made = await world.ticket(
+        run_id="run-1",
+        run_link=page.format("run-1"),
+        remediation_run_id="rerun-1",
+        remediation_status=RemediationStatus.FAILED,
+        finops_owner="rosa",
+    )
+    async with await world.a_client("viewer") as client, await world.browser("operator") as browser:
+        told = (await client.get(f"/api/tickets/{made.id}")).json()
+        shown = (await browser.get(f"/dashboard?ticket={made.id}")).text
+
+    assert told["rerun_link"] == page.format("rerun-1")
+    labels = [line["label"] for line in told["handover"]]
+    assert labels[:3] == ["Failed", "Error", "Tried"]
+    assert {"label": "Who", "says": "owner rosa", "link": None} in told["handover"]
+    assert told["handover"][0]["link"] == page.format("run-1")
+    assert 'id="h-handover"' in shown
+    assert page.format("run-1") in shown
 
 
 async def test_the_list_counts_every_tab(world: World):

@@ -38,6 +38,23 @@ def moment(text: object) -> datetime | None:
         return None
 
 
+def clock_time(at: datetime, today: datetime) -> str:
+    """For people: `03:15 UTC`, with the date when it is not today's."""
+    at, today = at.astimezone(UTC), today.astimezone(UTC)
+    return f"{at:%H:%M} UTC" if at.date() == today.date() else f"{at:%Y-%m-%d %H:%M} UTC"
+
+
+def duration(seconds: float) -> str:
+    """For people, in its two largest units: `45 s`, `12 min`, `1 h 5 min`, `3 d 2 h`."""
+    whole = max(int(seconds), 0)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, hours, days = whole // 60 % 60, whole // 3600 % 24, whole // 86400
+    parts = [(days, "d"), (hours, "h"), (minutes, "min")]
+    first = next(number for number, (size, _) in enumerate(parts) if size)
+    return " ".join(f"{size} {unit}" for size, unit in parts[first : first + 2] if size)
+
+
 def _six_digits(text: str) -> str:
     head, dot, tail = text.partition(".")
     if not dot:

@@ -110,12 +110,14 @@ class Playbook:
 class PipelineRule:
     """What may be done to the pipelines whose `factory/name` fits `match`: `auto`, `ask` or `never`.
 
-    `upstream`: the `factory/name` of those whose output they read. `max_repairs_per_day` is for each pipeline alone.
+    `upstream`: the `factory/name` of those whose output they read. `downstream`: who reads theirs, in any words.
+    `max_repairs_per_day` is for each pipeline alone.
     """
 
     match: str = "*"
     rerun: str = "auto"
     upstream: tuple[str, ...] = ()
+    downstream: tuple[str, ...] = ()
     freeze: tuple[Window, ...] = ()
     max_retries: int | None = None
     max_repairs_per_day: int | None = None
@@ -152,6 +154,12 @@ class Playbooks:
             (rule for rule in self.pipelines if fnmatchcase(name, rule.match.lower())),
             DEFAULT_RULE,
         )
+
+    def downstream_of(self, resource_name: str, pipeline: str) -> tuple[str, ...]:
+        """Who reads what the pipeline writes: as its own rule says, and all whose rules name it as their upstream."""
+        name = f"{resource_name}/{pipeline}".lower()
+        readers = (rule.match for rule in self.pipelines if name in (up.lower() for up in rule.upstream))
+        return tuple(dict.fromkeys((*self.rule_for(resource_name, pipeline).downstream, *readers)))
 
 
 def auto_heal_possible(diagnosis: Diagnosis, playbook: Playbook | None) -> bool:

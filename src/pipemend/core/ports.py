@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 from pipemend.core.alert import Alert, Door, Press, Signal
 from pipemend.core.attempt import Attempt, Lease, Progress, Stage
 from pipemend.core.events import Event, StormEvent
+from pipemend.core.handover import Line
 from pipemend.core.rca import Diagnosis, Failure, History
 from pipemend.core.run import Changes, Rerun, Resource, Run, RunRef
 from pipemend.core.storm import Storm
@@ -126,6 +127,7 @@ class News:
     ticket: Ticket
     attempt: Attempt | None
     link: str | None  # the ticket on the dashboard
+    handover: tuple[Line, ...] = ()  # where people have to act: all they need to know
     repeated: bool = False
 
     @property

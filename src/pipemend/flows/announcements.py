@@ -9,8 +9,9 @@ from functools import partial
 import sqlalchemy as sa
 
 from pipemend.core.errors import NoAnswer, OutsideError, Throttled, Unreachable
-from pipemend.core.events import Event, StormEvent
+from pipemend.core.events import Event, StatusChanged, StormEvent
 from pipemend.core.ports import Digest, News, Notifier, Receipt
+from pipemend.flows import handover
 from pipemend.flows.pace import SLOWEST, Pace
 from pipemend.flows.saving import surely
 from pipemend.flows.services import Services
@@ -133,14 +134,16 @@ def _digest(s: Services, row: Row, event: Row, fact: StormEvent, db: sa.Connecti
 
 
 def _of_ticket(s: Services, row: Row, event: Row, fact: Event, db: sa.Connection) -> News:
-    numbered = {a.attempt_number: a for a in attempts.of_ticket(db, row.ticket_id)}
+    ticket, tried = tickets.get(db, row.ticket_id), attempts.of_ticket(db, row.ticket_id)
+    escalated = isinstance(fact, StatusChanged) and fact.escalated
     return News(
         id=event.id,
         at=event.at,
         event=fact,
-        ticket=tickets.get(db, row.ticket_id),
-        attempt=numbered.get(event.attempt),
+        ticket=ticket,
+        attempt=next((a for a in tried if a.attempt_number == event.attempt), None),
         link=s.link(row.ticket_id),
+        handover=handover.of_ticket(db, s, ticket, tried, s.clock.now()) if escalated else (),
         repeated=row.was == "sending",
     )
 

@@ -1,9 +1,10 @@
 """What people read about a storm, in plain text. Nothing here is escaped."""
 
+from pipemend.core.clock import clock_time
 from pipemend.core.events import StormEnded, StormEscalated
 from pipemend.core.ports import Digest
 from pipemend.core.storm import MANY, Storm
-from pipemend.notifiers.phrases import PLEASE, Fact, clock_time, cut, one_line
+from pipemend.notifiers.phrases import PLEASE, Fact, cut, one_line
 
 OVER = "✅ The storm is over"
 ACTION = f"Look at the cause once, not at each ticket. {PLEASE}"

@@ -5,10 +5,10 @@ Nothing here is escaped. Values come from outside and may hold anything; `clean`
 
 import re
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from pipemend.core.attempt import AttemptStatus
-from pipemend.core.clock import moment
+from pipemend.core.clock import clock_time, moment
 from pipemend.core.events import (
     ApprovalGranted,
     ApprovalRequested,
@@ -17,6 +17,7 @@ from pipemend.core.events import (
     RetryScheduled,
     StatusChanged,
 )
+from pipemend.core.links import page_name, run_page
 from pipemend.core.ports import News
 from pipemend.core.rca import UNCLASSIFIED
 from pipemend.core.ticket import AI_USER, MERGED_USER, PIPELINE_USER, RECOVERED_USER, RemediationStatus, Status, Ticket
@@ -26,6 +27,7 @@ FAILED_HEADER = "⚠️ Auto-Remediation Failed - Manual Intervention Required"
 MANUAL_HEADER = "⚠️ Manual Intervention Required"
 EXHAUSTED = "All automated remediation attempts have been exhausted."
 PLEASE = "Please investigate and resolve manually."
+HANDOVER = "Handover"
 LAST_FAILURE = 200
 DOES = {
     "retry_pipeline": "Re-running pipeline...",
@@ -247,6 +249,22 @@ def action_required(news: News) -> str:
     return f"{_sentence(reason or 'automation has stopped')} {PLEASE}"
 
 
+def run_links(ticket: Ticket) -> tuple[Fact, ...]:
+    """Where the platform shows the failed run: what to press, and the address."""
+    page = run_page(ticket, ticket.run_id)
+    return ((f"Open in {page_name(ticket.platform)}", page),) if page else ()
+
+
+def rerun_links(news: News) -> tuple[Fact, ...]:
+    """Where the platform shows the rerun that an event speaks of."""
+    page = run_page(news.ticket, new_run(news))
+    return ((f"Open the rerun in {page_name(news.ticket.platform)}", page),) if page else ()
+
+
+def dashboard_links(link: str | None) -> tuple[Fact, ...]:
+    return (("View in Dashboard", link),) if link else ()
+
+
 def approval_text(news: News) -> str:
     again = "Still needs approval" if getattr(news.event, "reminder", False) else "Approval needed"
     return f"🔔 {again} for {pipeline(news.ticket)}"
@@ -295,12 +313,6 @@ def moved_line(news: News, event: StatusChanged) -> str:
         return _with(f"👤 {who} works on it" if who else "👤 In progress", reason)
     by = f" ({who})" if event.user and who not in reason else ""
     return f"{_with('🔓 Open', reason)}{by}"
-
-
-def clock_time(at: datetime, today: datetime) -> str:
-    """`03:15 UTC`, with the date when it is not today's."""
-    at, today = at.astimezone(UTC), today.astimezone(UTC)
-    return f"{at:%H:%M} UTC" if at.date() == today.date() else f"{at:%Y-%m-%d %H:%M} UTC"
 
 
 def _clock(at: str, today: datetime) -> str:

@@ -3,12 +3,13 @@
 from functools import partial
 from typing import Annotated
 
+import sqlalchemy as sa
 from fastapi import APIRouter
 from fastapi import Query as InQuery
 
 from pipemend.core.commands import Acknowledge, Approve, Command, Escalate, Reject, Reopen, Retry, Stop
 from pipemend.core.errors import NotFound
-from pipemend.flows import commands
+from pipemend.flows import commands, handover
 from pipemend.flows.services import Services
 from pipemend.store import attempts, audit, corrections, questions, reports, tickets
 from pipemend.web import asked, schemas, shapes
@@ -49,8 +50,12 @@ async def list_tickets(
 @router.get("/tickets/{ticket_id}")
 async def one_ticket(services: Served, _: Viewer, ticket_id: asked.TicketId) -> schemas.TicketWhole:
     """The whole ticket."""
-    found = await services.database.read(partial(tickets.get, ticket_id=ticket_id))
-    return shapes.whole(found, await services.database.read(partial(attempts.of_ticket, ticket_id=ticket_id)))
+
+    def read(db: sa.Connection) -> schemas.TicketWhole:
+        ticket, tried = tickets.get(db, ticket_id), attempts.of_ticket(db, ticket_id)
+        return shapes.whole(ticket, tried, handover.due(db, services, ticket, tried, services.clock.now()))
+
+    return await services.database.read(read)
 
 
 @router.get("/tickets/{ticket_id}/remediation-history")
@@ -58,11 +63,11 @@ async def remediation_history(
     services: Served, _: Viewer, ticket_id: asked.TicketId, query: Annotated[asked.Query, InQuery()]
 ) -> schemas.History:
     """The attempts of a ticket in the order of their numbers, with timings, playbook answers and reasons."""
-    await services.database.read(partial(tickets.get, ticket_id=ticket_id))
+    ticket = await services.database.read(partial(tickets.get, ticket_id=ticket_id))
     found = await services.database.read(partial(attempts.of_ticket, ticket_id=ticket_id))
     some = found[query.offset : query.offset + query.page_size]
     return schemas.History(
-        attempts=[shapes.attempt(attempt) for attempt in some],
+        attempts=[shapes.try_of(ticket, attempt) for attempt in some],
         total=len(found),
         page=query.page,
         page_size=query.page_size,

@@ -94,10 +94,21 @@ class TicketOut(Answer):
     tab: str
 
 
+class HandoverLine(Answer):
+    label: str
+    says: str
+    link: str | None
+
+
 class TicketWhole(TicketOut):
-    """One ticket. `awaits` says what its repair waits for now, until when, and what follows then."""
+    """One ticket. `awaits` says what its repair waits for now, until when, and what follows then.
+
+    `handover` is what a person needs to know, while it is a person's turn. `rerun_link` leads to the latest rerun.
+    """
 
     awaits: str | None
+    rerun_link: str | None
+    handover: list[HandoverLine] | None
 
 
 class Page(Answer):
@@ -149,8 +160,14 @@ class AttemptOut(Answer):
     held: str | None
 
 
+class AttemptWhole(AttemptOut):
+    """`link` leads to the rerun on its platform."""
+
+    link: str | None
+
+
 class History(Page):
-    attempts: list[AttemptOut]
+    attempts: list[AttemptWhole]
 
 
 class QuestionOut(Answer):

@@ -6,6 +6,8 @@ from typing import Any
 
 from pipemend.core.attempt import Attempt
 from pipemend.core.badge import badge, tab
+from pipemend.core.handover import Line
+from pipemend.core.links import run_page
 from pipemend.core.playbook import Playbooks
 from pipemend.core.rca import Remediable
 from pipemend.core.scrub import cut, scrub
@@ -33,10 +35,22 @@ def attempt(value: Attempt) -> schemas.AttemptOut:
     return schemas.AttemptOut.model_validate({**shown, "awaits": value.awaits})
 
 
-def whole(value: Ticket, tried: Sequence[Attempt]) -> schemas.TicketWhole:
-    """The ticket with what its repair waits for."""
-    awaits = next((attempt.awaits for attempt in tried if attempt.awaits), None)
-    return schemas.TicketWhole.model_validate({**ticket(value).model_dump(), "awaits": awaits})
+def try_of(ticket: Ticket, value: Attempt) -> schemas.AttemptWhole:
+    """An attempt with the page of its rerun."""
+    link = run_page(ticket, value.remediation_run_id)
+    return schemas.AttemptWhole.model_validate({**attempt(value).model_dump(), "link": link})
+
+
+def whole(value: Ticket, tried: Sequence[Attempt], handover: Sequence[Line] | None) -> schemas.TicketWhole:
+    """The ticket with what its repair waits for, and what a person needs to know whose turn it is."""
+    return schemas.TicketWhole.model_validate(
+        {
+            **ticket(value).model_dump(),
+            "awaits": next((attempt.awaits for attempt in tried if attempt.awaits), None),
+            "rerun_link": run_page(value, value.remediation_run_id),
+            "handover": None if handover is None else [asdict(line) for line in handover],
+        }
+    )
 
 
 def label(row: Any, playbooks: Playbooks) -> schemas.Label:

@@ -9,6 +9,7 @@ from typing import Any
 from pipemend.notifiers.phrases import clean, cut
 
 Node = Mapping[str, Any]
+SPACE: Node = {"type": "text", "text": " "}
 
 
 def document(*blocks: Node) -> Node:
@@ -32,6 +33,12 @@ def small_print(value: object) -> Node:
 
 def link(value: str, address: str) -> Node:
     return text(value, {"type": "link", "attrs": {"href": address}})
+
+
+def spaced(*inline: Node) -> Node:
+    """One paragraph, with a space between its parts."""
+    parts = [part for node in inline for part in (SPACE, node)]
+    return paragraph(*parts[1:])
 
 
 def paragraph(*inline: Node) -> Node:

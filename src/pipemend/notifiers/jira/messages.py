@@ -12,6 +12,7 @@ from pipemend.core.events import (
     StatusChanged,
     TicketOpened,
 )
+from pipemend.core.handover import Line
 from pipemend.core.ports import Digest, News
 from pipemend.core.ticket import AI_USER, Status
 from pipemend.notifiers import phrases
@@ -26,6 +27,7 @@ from pipemend.notifiers.jira.document import (
     panel,
     paragraph,
     small_print,
+    spaced,
     strong,
     text,
 )
@@ -57,7 +59,7 @@ def telling(news: News) -> Telling:
         case Explained():
             return Telling(opens=True, describes=True)
         case RemediationStarted():
-            return Telling(opens=True, comment=[started(news)])
+            return Telling(opens=True, comment=started(news))
         case StatusChanged() as event:
             return _moved(news, event)
         case ApprovalRequested() as event:
@@ -92,15 +94,16 @@ def description(news: News) -> Node:
     blocks += [heading("Decision"), paragraph(text(phrases.decision(ticket), limit=2000))]
     if words := list(phrases.guardrail_words(ticket)):
         blocks.append(bullets(words[:20], limit=300))
-    return document(*blocks, *_dashboard(news))
+    return document(*blocks, *links((*phrases.dashboard_links(news.link), *phrases.run_links(ticket))))
 
 
-def started(news: News) -> Node:
+def started(news: News) -> Sequence[Node]:
     run = news.attempt.remediation_run_id if news.attempt else None
-    return paragraph(text(f"🤖 Attempt {phrases.of_max(news)} started{': ' + run if run else ''}", limit=500))
+    said = text(f"🤖 Attempt {phrases.of_max(news)} started{': ' + run if run else ''}", limit=500)
+    return [paragraph(said), *links(phrases.rerun_links(news))]
 
 
-def success(news: News) -> Node:
+def success(news: News) -> Sequence[Node]:
     closer = "AI Auto-Heal System" if news.ticket.ack_user in (None, AI_USER) else phrases.closed_by(news.ticket)
     facts = (
         ("Ticket ID", news.ticket.id),
@@ -110,7 +113,7 @@ def success(news: News) -> Node:
         ("Closed By", closer),
     )
     title = paragraph(strong(phrases.SUCCESS_HEADER))
-    return panel("success", title, lines(_fact(*fact) for fact in facts))
+    return [panel("success", title, lines(_fact(*fact) for fact in facts)), *links(phrases.rerun_links(news))]
 
 
 def escalation(news: News) -> Sequence[Node]:
@@ -121,7 +124,18 @@ def escalation(news: News) -> Sequence[Node]:
         lines(_fact(*fact) for fact in phrases.escalation_facts(news)),
         paragraph(text(required, limit=3000)),
     )
-    return [frame, *_dashboard(news)]
+    to = links((*phrases.dashboard_links(news.link), *phrases.run_links(news.ticket)))
+    return [frame, *to, *handed_over(news.handover)]
+
+
+def handed_over(said: Sequence[Line]) -> Sequence[Node]:
+    """The lines of a handover, each with the link to what it speaks of."""
+    return [heading(phrases.HANDOVER), *(_handover_line(line) for line in said)] if said else []
+
+
+def _handover_line(line: Line) -> Node:
+    opens = [link("(open)", line.link)] if line.link else []
+    return spaced(strong(f"{line.label}:"), text(phrases.one_line(line.says), limit=400), *opens)
 
 
 def approval(news: News, event: ApprovalRequested) -> Sequence[Node]:
@@ -131,7 +145,7 @@ def approval(news: News, event: ApprovalRequested) -> Sequence[Node]:
         lines(_fact(*fact) for fact in phrases.approval_facts(event, news)),
         paragraph(text(phrases.approval_reason(event), limit=1000)),
     )
-    return [frame, *_dashboard(news)]
+    return [frame, *links(phrases.dashboard_links(news.link))]
 
 
 def left_open(why: str) -> Node:
@@ -163,7 +177,7 @@ def comment(news: News | Digest, blocks: Sequence[Node]) -> Node:
 
 def _moved(news: News, event: StatusChanged) -> Telling:
     if event.remediation_success:
-        return Telling(comment=[success(news)], closes=True)
+        return Telling(comment=success(news), closes=True)
     if event.escalated:
         return Telling(comment=escalation(news), opens=True, reopens=True)
     said = paragraph(text(phrases.moved_line(news, event), limit=2000))
@@ -175,5 +189,5 @@ def _fact(name: str, value: str) -> str:
     return f"{name}: {phrases.cut(phrases.one_line(value), 500) or '-'}"
 
 
-def _dashboard(news: News) -> Sequence[Node]:
-    return [paragraph(link("View in Dashboard", news.link))] if news.link else []
+def links(given: Sequence[phrases.Fact]) -> Sequence[Node]:
+    return [paragraph(link(says, address)) for says, address in given]

@@ -3,13 +3,15 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pipemend.notifiers.phrases import Fact, clean, cut, one_line, units
+from pipemend.core.handover import Line
+from pipemend.notifiers.phrases import HANDOVER, Fact, clean, cut, dashboard_links, one_line, units
 
 Block = Mapping[str, Any]
 Blocks = Sequence[Block]
 
 # https://docs.slack.dev/reference/block-kit/blocks
 HEADER, SECTION, FIELD, FIELDS, URL = 150, 3000, 2000, 10, 3000
+LINK = 800  # characters of an address within a text
 BLOCKS = 50
 # Not documented: above about 13 200 characters of block text in all Slack answers `msg_blocks_too_long`.
 ALL_TEXT = 12_000
@@ -62,18 +64,43 @@ def divider() -> Block:
     return {"type": "divider"}
 
 
-def dashboard_button(link: str | None, style: str | None = None) -> Sequence[Block]:
-    """A button to the ticket, or nothing where there is no dashboard."""
-    if not link or len(link) > URL:
-        return ()
-    button: dict[str, Any] = {
-        "type": "button",
-        "text": {"type": "plain_text", "text": "View in Dashboard"},
-        "url": link,
-    }
-    if style:
-        button["style"] = style
-    return ({"type": "actions", "elements": [button]},)
+def link(says: str, address: str | None) -> str:
+    """The words as a link, where the address is one that Slack's marks can hold."""
+    fits = address and len(address) <= LINK and address.isprintable() and not set(address) & set("|<> ")
+    return f"<{escape(address or '')}|{plain(one_line(says), 100)}>" if fits else ""
+
+
+def link_buttons(links: Iterable[Fact], style: str | None = None) -> Sequence[Block]:
+    """A button for each link, the first one in the style; nothing where there are none."""
+    found = [_link_button(says, address) for says, address in links if len(address) <= URL]
+    if found and style:
+        found[0]["style"] = style
+    return ({"type": "actions", "elements": found},) if found else ()
+
+
+def dashboard_button(address: str | None, style: str | None = None) -> Sequence[Block]:
+    """A button to the dashboard, or nothing where there is none."""
+    return link_buttons(dashboard_links(address), style)
+
+
+def _link_button(says: str, address: str) -> dict[str, Any]:
+    return {"type": "button", "text": {"type": "plain_text", "text": cut(says, 75)}, "url": address}
+
+
+def handed_over(lines: Iterable[Line]) -> Blocks:
+    """The lines of a handover, a few in each section."""
+    texts = [f"*{HANDOVER}*", *(_handover_line(line) for line in lines)]
+    sections: list[list[str]] = [[]]
+    for text in texts:
+        if units("\n".join((*sections[-1], text))) > SECTION:
+            sections.append([])
+        sections[-1].append(text)
+    return tuple(section("\n".join(some)) for some in sections) if len(texts) > 1 else ()
+
+
+def _handover_line(line: Line) -> str:
+    opens = link("open", line.link)
+    return f"*{line.label}:* {plain(one_line(line.says), 400) or '-'}{f' ({opens})' if opens else ''}"
 
 
 def fitting(blocks: Blocks) -> Blocks:

@@ -26,7 +26,10 @@ from pipemend.notifiers.slack.blocks import (
     dashboard_button,
     divider,
     facts,
+    handed_over,
     header,
+    link,
+    link_buttons,
     plain,
     section,
 )
@@ -100,7 +103,8 @@ def first(news: News) -> Message:
     blocks.append(section(f"*Decision:* {plain(phrases.decision(ticket), 1200)}"))
     if words := " · ".join(phrases.guardrail_words(ticket)):
         blocks.append(context(plain(words, 1500)))
-    return _message(phrases.opened_header(ticket), (*blocks, *dashboard_button(news.link)))
+    links = (*phrases.dashboard_links(news.link), *phrases.run_links(ticket))
+    return _message(phrases.opened_header(ticket), (*blocks, *link_buttons(links)))
 
 
 def started(news: News) -> Message:
@@ -109,6 +113,7 @@ def started(news: News) -> Message:
         f"Ticket: {plain(news.ticket.id, 200)}",
         f"Attempt: {phrases.of_max(news)}",
         f"Action: {plain(phrases.what_it_does(news), 300)}",
+        *filter(None, (link(*to) for to in phrases.rerun_links(news))),
     )
     return _message(phrases.started_text(news), [section("\n".join(lines))])
 
@@ -123,7 +128,8 @@ def retry(news: News) -> Message:
 
 def success(news: News) -> Message:
     """What goes above the original root cause analysis."""
-    blocks = [header(phrases.SUCCESS_HEADER), facts(phrases.success_facts(news), RUN_IDS), divider()]
+    links = link_buttons(phrases.rerun_links(news))
+    blocks = [header(phrases.SUCCESS_HEADER), facts(phrases.success_facts(news), RUN_IDS), *links, divider()]
     return _message(phrases.success_text(news.ticket), blocks)
 
 
@@ -132,7 +138,8 @@ def escalation(news: News) -> Message:
         header(phrases.escalation_header(news)),
         facts(phrases.escalation_facts(news)),
         section(f"🔴 *Action Required:* {plain(phrases.action_required(news), 2000)}"),
-        *dashboard_button(news.link, style="danger"),
+        *link_buttons((*phrases.dashboard_links(news.link), *phrases.run_links(news.ticket)), style="danger"),
+        *handed_over(news.handover),
     ]
     return _message(phrases.escalation_text(news), blocks)
 

@@ -13,16 +13,16 @@ from pipemend.core.attempt import Attempt, AttemptStatus
 from pipemend.core.badge import TAB_NAMES, badge, tab
 from pipemend.core.commands import Acknowledge, Approve, Command, Escalate, Reject, Reopen, Retry, Stop
 from pipemend.core.errors import Stale
+from pipemend.core.links import run_page, web_link
 from pipemend.core.playbook import ERROR_TYPES
 from pipemend.core.rca import UNCLASSIFIED
 from pipemend.core.ticket import Approval, RemediationStatus, Ticket
-from pipemend.flows import commands
+from pipemend.flows import commands, handover
 from pipemend.flows.services import Services
 from pipemend.store import attempts, audit, storms, tickets
 from pipemend.web.asked import ApproveIn, CorrectIn, EscalateIn, RejectIn, ReopenIn, TicketId
 from pipemend.web.auth import Operator, Served, User
 from pipemend.web.pages.rendering import frame_in, show
-from pipemend.web.pages.words import web_link
 
 router = APIRouter(prefix="/dashboard/tickets")
 TONES = {
@@ -102,7 +102,9 @@ async def story(
             allowed=_allowed(user, ticket, tried, no_retry := commands.retry_refused(services, ticket)),
             no_retry=no_retry,
             issue=_issue(settings.jira_domain, ticket.itsm_ticket_id),
+            rerun_link=run_page(ticket, ticket.remediation_run_id),
             needs=_needs(ticket, tried),
+            handover=handover.due(db, services, ticket, tried, frame.now),
             notice=notice,
             error_types=sorted({*ERROR_TYPES, UNCLASSIFIED}),
         )
@@ -189,26 +191,15 @@ def _try(ticket: Ticket, attempt: Attempt) -> Try:
         attempt,
         SAID[attempt.status],
         TONES.get(attempt.status, live),
-        _run_link(ticket, attempt.remediation_run_id),
+        run_page(ticket, attempt.remediation_run_id),
         waited,
     )
-
-
-def _run_link(ticket: Ticket, run_id: str | None) -> str | None:
-    """A platform's pages for two runs of one pipeline differ in the run's id alone. A repair is on its run's page, and
-    its id begins with that run's."""
-    whole, quoted = web_link(ticket.run_link), quote(ticket.run_id, safe="")
-    if whole and run_id and run_id.startswith(f"{ticket.run_id}:"):
-        return whole
-    if not whole or not run_id or quoted not in whole:
-        return None
-    return whole.replace(quoted, quote(run_id, safe=""))
 
 
 def _runs(rows: Sequence[Any], ticket: Ticket) -> list[dict[str, Any]]:
     order = {"root": 0, "child": 1, "rerun": 2, "person": 3}
     some = sorted(rows, key=lambda row: (order.get(row.role, 9), row.ended_at.timestamp() if row.ended_at else 0))
-    return [{**row._mapping, "link": _run_link(ticket, row.run_id)} for row in some]
+    return [{**row._mapping, "link": run_page(ticket, row.run_id)} for row in some]
 
 
 def _allowed(user: User, ticket: Ticket, tried: Sequence[Attempt], no_retry: str | None) -> Allowed:

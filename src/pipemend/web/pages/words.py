@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 from markupsafe import Markup, escape
 
 from pipemend.core.clock import moment, stamp
+from pipemend.core.links import web_link
 from pipemend.core.ticket import AI_USER, PIPELINE_USER, RECOVERED_USER, Ticket
 
 NOTHING = "–"
@@ -95,15 +95,6 @@ def person(name: str | None) -> str:
 def first_line(text: str | None, limit: int = 200) -> str:
     """The beginning of a text, in one line."""
     return " ".join((text or "")[: 4 * limit].split())[:limit]
-
-
-def web_link(address: str | None) -> str | None:
-    """The address if it leads to the web; one from outside may be anything."""
-    try:
-        parts = urlsplit(address or "")
-    except ValueError:
-        return None
-    return address if parts.scheme in ("https", "http") and parts.netloc else None
 
 
 def action(name: str | None) -> str:

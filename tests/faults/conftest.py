@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.faults.calls import Outside
 from tests.faults.matrix import Matrix, hasten
+from tests.faults.outside import Outside
 from tests.twin.conftest import stage, twin
 from tests.twin.stage import Stage
 

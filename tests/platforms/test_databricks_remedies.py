@@ -100,6 +100,16 @@ async def test_a_refusal_says_whether_it_lasts(tiny: TinyDatabricks, status: int
     assert progress.final is final
 
 
+async def test_a_service_that_is_away_may_have_started_it(tiny: TinyDatabricks):
+    run_id = tiny.fails()
+    body = {"error_code": "TEMPORARILY_UNAVAILABLE", "message": "Service Unavailable."}
+    tiny.trouble("runs/repair", status=503, body=body, times=9)
+    async with connected(tiny) as dbx:
+        progress = await advance(dbx, attempt_for(run_id, tiny))
+    assert isinstance(progress, Unknown)
+    assert tiny.called("runs/repair") == 1
+
+
 async def test_a_run_without_failed_tasks_is_run_again_as_it_was(tiny: TinyDatabricks):
     run_id = tiny.fails(
         overriding_parameters={"notebook_params": {"day": "2026-11-24"}},

@@ -25,7 +25,7 @@ READ_SECONDS, START_SECONDS = 10.0, 30.0
 PER_SECOND, AT_ONCE = 10.0, 20
 PAGES = 40
 RESTS = 1.0  # seconds without calls after a "slow down" that names no time
-BUSY = ("REQUEST_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED", "TEMPORARILY_UNAVAILABLE")
+BUSY = ("REQUEST_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED")  # said before any work; TEMPORARILY_UNAVAILABLE may come after
 # An unknown id is answered with 400, and only the sentence says what is meant.
 NOT_THERE = re.compile(r"\b(?:run|job|cluster)\b.{0,80}\bdo(?:es)?(?: not|n't) exist", re.IGNORECASE)
 NUMBER = re.compile(r"adb-(\d+)\.")  # the host of a workspace begins with its id

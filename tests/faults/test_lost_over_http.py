@@ -19,6 +19,7 @@ from pipemend import bootstrap
 from pipemend.analyzers import rules
 from pipemend.clients.http import Http
 from pipemend.core.attempt import AttemptStatus
+from pipemend.core.breaker import BreakerPolicy
 from pipemend.core.playbook import Playbooks
 from pipemend.core.ticket import RemediationStatus, Ticket
 from pipemend.store import reports
@@ -113,7 +114,8 @@ class Line:
 async def a_line(twin: Stage, database: Database, via: str) -> AsyncIterator[Line]:
     world = World(database)
     world.clock.at = datetime.now(UTC)
-    world.policy(max_in_flight=CALLS * 2 + 50, starts_per_minute=CALLS * 2 + 50)
+    untired = BreakerPolicy(outcomes=CALLS * 2 + 50, failures=CALLS * 2 + 50)  # half of all calls start nothing
+    world.policy(max_in_flight=CALLS * 2 + 50, starts_per_minute=CALLS * 2 + 50, breaker=untired)
     url = await twin.workflow("again") if via == "playbook" else ""
     settings = settings_for(twin.base_url, PLAYBOOK_RETRY_PIPELINE=url)
     http, books = Http(), Playbooks(BOOKS, ())

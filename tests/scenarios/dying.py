@@ -189,11 +189,40 @@ def _request(method: str, url: str) -> str:
     return f"{method.upper()} {name if len(parts) < 3 or not AGAIN.match(parts[-2]) else f'{parts[-3]}/…/{name}'}"
 
 
+def _due() -> list[str]:
+    """Keys of attempts, ids of tickets and runs to which something is owed at this moment: their row is due or leased,
+    or a flow holds it. What is only told or watched is not among them."""
+    import sqlalchemy as sa
+
+    from pipemend.core.clock import WallClock
+    from pipemend.settings import Settings
+    from pipemend.store import schema
+    from pipemend.store.alerts import OPEN_STATES
+    from pipemend.store.attempts import WAITS_OR_LIVES
+    from pipemend.store.database import reading_alone
+
+    now = WallClock().now()
+
+    def owed(table: sa.Table) -> sa.ColumnElement[bool]:
+        return sa.or_(table.c.due_at <= now, table.c.owner.is_not(None))
+
+    alerts, attempts, tickets = schema.alerts, schema.attempts, schema.tickets
+    held = sa.and_(attempts.c.status.in_(WAITS_OR_LIVES), sa.or_(owed(attempts), attempts.c.due_at.is_(None)))
+    wishes = (
+        sa.select(alerts.c.run_id).where(alerts.c.state.in_(OPEN_STATES), owed(alerts)),
+        sa.select(attempts.c.key).where(held),
+        sa.select(tickets.c.id).where(owed(tickets)),
+    )
+    with reading_alone(Settings.load().database) as db:
+        return [text for wish in wishes for text in db.scalars(wish)]
+
+
 def _live(fate: Fate, words: list[str]) -> None:
     """One life, to its end."""
     from pipemend.cli import main
 
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # the launcher's end is ours
+    fate.journal.write(life=fate.life, due=_due())
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
     wrap(fate)

@@ -12,6 +12,7 @@ LAUNCHER = str(Path(__file__).with_name("dying.py"))
 PLAYBOOKS = "[GatewayTimeout]\nbackoff_seconds = [0.2]\ndeadline_seconds = 6\n"
 UNTIRED = {"BREAKER_FAILURES": "100", "BREAKER_OUTCOMES": "100"}  # in each story more repairs fail than go well
 GIVEN_UP = "the playbook named no run and none was found before the deadline"
+GOES_ON = {"sqlite": 1.0, "postgresql": 8.0}  # seconds after a start until what is due then should be worked on
 ENDED = {"succeeded", "failed", "cancelled", "timed_out"}
 
 
@@ -24,7 +25,7 @@ class Lives:
         self.journal = installed.folder / "journal"
         self.entries: list[dict[str, Any]] = []
         self.read = 0
-        self.waited: Mapping[int, float] = {}
+        self.waited: Mapping[str, float] = {}
 
     def begin(self, *words: str) -> Running:
         """The first life; the launcher of all of them."""
@@ -68,25 +69,27 @@ class Lives:
         self.entries += [json.loads(line) for line in whole.splitlines()]
         return self.entries
 
-    def went_on(self) -> Mapping[int, float]:
-        """The seconds from the start of the last life until it touched what had broken in an earlier one."""
-        last = len(self.deaths)
-        mine = [entry for entry in self.look() if entry["life"] == last and "boundary" in entry]
-        begun = next(entry["t"] for entry in mine if entry["boundary"].startswith("intake.take_due"))
-        firsts: dict[int, float] = {}
-        for life, pipeline in self.broken.items():
-            ticket = self.installed.ticket(pipeline)
-            assert ticket is not None
-            times = [entry["t"] - begun for entry in mine if life < last and _is_about(entry, ticket)]
-            firsts |= {life: times[0]} if times else {}
-        return firsts
+    def went_on(self) -> Mapping[str, float]:
+        """The seconds from each start until what was due then was worked on, by life and what it was.
+
+        What a life has left when it died is due at the start of the next one; the last life leaves nothing.
+        """
+        lives = range(1, len(self.deaths) + 1)
+        return {f"{what} in life {life}": seconds for life in lives for what, seconds in self._took_up(life)}
+
+    def _took_up(self, life: int) -> Iterator[tuple[str, float]]:
+        mine = [entry for entry in self.look() if entry["life"] == life]
+        passed = [entry for entry in mine if "boundary" in entry]
+        begun = next((entry["t"] for entry in passed if entry["boundary"].startswith("intake.take_due")), None)
+        for what in next(entry["due"] for entry in mine if "due" in entry):
+            times = [entry["t"] for entry in passed if what in entry["about"] and _is_work(entry)]
+            if begun is not None and (times or life == len(self.deaths)):
+                yield what, min(times, default=float("inf")) - begun
 
 
-def _is_about(entry: Mapping[str, Any], ticket: Mapping[str, Any]) -> bool:
-    """Not counted is what the feed reads: it is seen again after every start, also of work that needs nobody."""
-    if entry.get("boundary", "feed.").startswith("feed."):
-        return False
-    return any(text == ticket["run_id"] or text.startswith(ticket["id"]) for text in entry["about"])
+def _is_work(entry: Mapping[str, Any]) -> bool:
+    """Neither a reading of the feed, which sees everything again after a start, nor a message."""
+    return not entry["boundary"].startswith(("feed.", "announcements."))
 
 
 def all_is_well(installed: Installation, pipelines: Sequence[str], seconds: float = 60) -> None:

@@ -13,7 +13,7 @@ import random
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from typing import Any
 from tests.postgres import drop_database, fresh_database, postgres
 from tests.scenarios.conftest import free_port, running_twin
 from tests.scenarios.installation import Installation, installation
-from tests.scenarios.lives import Lives, all_is_well
+from tests.scenarios.lives import GOES_ON, Lives, all_is_well
 from tests.scenarios.outages import doors_say_503_and_what_comes_again_is_kept
 
 WAYS = ("direct", "sync", "202_with_run_id", "202_empty", "slow:1", "no_response_502")
@@ -88,7 +88,7 @@ def outage(folder: Path, server: str | None, how: str) -> None:
 def soak(minutes: float, kills: int, seed: int, home: Path) -> None:
     chance, until = random.Random(seed), time.monotonic() + minutes * 60
     known: dict[tuple[str, str], Sequence[str]] = {}
-    died, waited = Counter[str](), {"sqlite": list[float](), "postgresql": list[float]()}
+    died, waited = Counter[str](), {database: dict[str, float]() for database in GOES_ON}
     with postgres() as server, ThreadPoolExecutor(2) as beside:
         outages = [
             beside.submit(outage, _made(home / "closed"), server, "closed"),
@@ -104,19 +104,29 @@ def soak(minutes: float, kills: int, seed: int, home: Path) -> None:
             deaths = [death(chance, known[database, way]) for _ in range(kills)]
             lives = round_of(_made(home / f"{number}"), where, way, deaths)
             died.update(str(one.get("at", "any moment")) for one in deaths)
-            waited[database] += lives.waited.values()
+            waited[database] |= {f"{what} of round {number}": seconds for what, seconds in lives.waited.items()}
             print(
                 f"round {number}: {database}, {way}: {kills} kills, {len(lives.broken)} failures, all well", flush=True
             )
         for ended in outages:
             ended.result()
-    for name, times in sorted(died.items()):
-        print(f"{times:5} {name}")
+    for name, number_of in sorted(died.items()):
+        print(f"{number_of:5} {name}")
     print(f"{died.total()} kills in {number} rounds, seed {seed}")
-    for database, seconds in waited.items():
-        if seconds:
-            middle = sorted(seconds)[len(seconds) // 2]
-            print(f"{database}: went on {middle:.1f} s after the last start, at most {max(seconds):.1f} s")
+    for database, times in waited.items():
+        tell_waits(database, times)
+
+
+def tell_waits(database: str, waited: Mapping[str, float]) -> None:
+    """How long after a start what was due was worked on, against what it should be; the slowest by name."""
+    if not waited:
+        return
+    slowest, middle = max(waited, key=lambda what: waited[what]), sorted(waited.values())[len(waited) // 2]
+    late = sum(seconds > GOES_ON[database] for seconds in waited.values())
+    print(
+        f"{database}: of {len(waited)} that were due at a start {late} were worked on after more than "
+        f"{GOES_ON[database]:g} s; median {middle:.2f} s, at most {waited[slowest]:.2f} s ({slowest})"
+    )
 
 
 def _made(folder: Path) -> Path:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from tests.scenarios.installation import Installation
-from tests.scenarios.lives import Lives, all_is_well
+from tests.scenarios.lives import GOES_ON, Lives, all_is_well
 
 # One boundary of each kind; `make soak` dies at all of them. {call} is what starts the rerun.
 BOUNDARIES = (
@@ -23,8 +23,7 @@ BOUNDARIES = (
     "explanation._keep / before the commit",
     "POST chat.postMessage / after the answer",
 )
-GOES_ON = {"sqlite": 1.0, "postgresql": 8.0}  # seconds after the next start; tests on a busy machine give it more
-PATIENCE = 4.0
+PATIENCE = 15.0  # seconds more than `GOES_ON` that a busy machine may take; `make soak` tells how long it really took
 
 
 def deaths(call: str) -> Sequence[dict[str, str]]:
@@ -43,5 +42,6 @@ def test_it_is_mended_once_wherever_we_die(installed: Installation, request: pyt
     lives.live()
 
     all_is_well(installed, list(lives.broken.values()))
-    waited = sorted(lives.went_on().values())  # the longest may be what was not due before
-    assert waited[len(waited) // 2] < GOES_ON[database] + PATIENCE, waited
+    waited = lives.went_on()
+    assert waited
+    assert max(waited.values()) < GOES_ON[database] + PATIENCE, waited

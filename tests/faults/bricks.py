@@ -49,7 +49,7 @@ class Place:
     async def reruns(self) -> int:
         """How many runs and repairs were started by others than the schedule."""
         runs = (await self.bricks.stage.get(f"databricks/{WORKSPACE}/runs", job=self.name))["runs"]
-        return sum(len(run["repairs"]) for run in runs) + sum(run["askedBy"] == "api" for run in runs)
+        return sum(len(run["repairs"]) + int(run["askedBy"] == "api") for run in runs)
 
     def prepared(self, action: str) -> Prepared:
         remedy = self.platform.remedies[action]

@@ -2,9 +2,10 @@
 
 import pytest
 
-from tests.faults.calls import CALLS, OutsideCall
+from tests.faults.calls import CALLS
 from tests.faults.faults import FAULTS
 from tests.faults.matrix import Matrix
+from tests.faults.outside import OutsideCall
 
 
 @pytest.mark.filterwarnings("ignore:.*is not a valid FinishReason")  # Google's library says so of new words

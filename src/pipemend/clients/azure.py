@@ -153,9 +153,9 @@ def show_endpoint(settings: Settings) -> None:
         os.environ["IDENTITY_HEADER"] = secret.get_secret_value() if secret else ""
 
 
-async def read(operation: str, ask: Callable[[], Awaitable[T]]) -> T:
-    """Asks Data Factory something that may be asked again. Raises OutsideError, within READ_SECONDS."""
-    return await read_again(lambda: _translated(operation, ask, starts=False), WHAT, READ_SECONDS)
+async def read(operation: str, ask: Callable[[], Awaitable[T]], seconds: float = READ_SECONDS) -> T:
+    """Asks Data Factory something that may be asked again. Raises OutsideError, within so many seconds."""
+    return await read_again(lambda: _translated(operation, ask, starts=False), WHAT, seconds)
 
 
 async def start(operation: str, send: Callable[[], Awaitable[T]]) -> T:

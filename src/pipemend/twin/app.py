@@ -6,13 +6,26 @@ from contextlib import asynccontextmanager
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from .doors import control, databricks, gemini, heartbeat, identity, jira, logic_apps, openai, resource_manager, slack
+from .doors import (
+    connections,
+    control,
+    databricks,
+    gemini,
+    heartbeat,
+    identity,
+    jira,
+    logic_apps,
+    openai,
+    resource_manager,
+    slack,
+)
 from .front import Front
 from .operations import Operation
 from .world import World
 
 OPERATIONS: tuple[Operation, ...] = (
     *resource_manager.OPERATIONS,
+    *connections.OPERATIONS,
     *databricks.OPERATIONS,
     *identity.OPERATIONS,
     *logic_apps.OPERATIONS,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from pipemend.clients import azure
 from pipemend.clients.answers import date
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 Json = Mapping[str, Any]
 Filters = Mapping[str, str]
 PAGES = 20
+VERSION = "2018-06-01"
 QUESTION_SECONDS = 30.0
 
 
@@ -40,6 +42,9 @@ class Factory:
     ) -> None:
         self.resource = resource
         self._place = (group, name or resource.name)
+        subscription = resource.id.split("/")[2]
+        place = f"/subscriptions/{subscription}/resourceGroups/{quote(group)}/providers/Microsoft.DataFactory"
+        self._path = f"{place}/factories/{quote(self._place[1])}"
         self._sdk = sdk
 
     async def run(self, run_id: str) -> Json | None:
@@ -98,6 +103,37 @@ class Factory:
         if not isinstance(run_id, str) or not run_id:
             raise Unreadable(f"{WHAT} accepted the rerun and named no run")
         return run_id
+
+    async def definition(self, kind: str, name: str) -> Json | None:
+        """A pipeline, a data set or a linked service as it is defined now; `kind` is its word in addresses."""
+        try:
+            return _object(await self._plain("get", "GET", f"{kind}/{quote(name, safe='')}"))
+        except Missing:
+            return None
+
+    async def test_connection(self, linked_service: Json) -> Json:
+        """What the Studio's "Test connection" does. Azure does not publish it: neither its documentation nor the
+        library know it, deployment tools use it all the same."""
+        return _object(
+            await self._plain("testConnectivity", "POST", "testConnectivity", {"linkedService": linked_service}, 60.0)
+        )
+
+    async def _plain(
+        self, operation: str, method: str, path: str, body: Json | None = None, seconds: float = azure.READ_SECONDS
+    ) -> "_Raw":
+        """Something that the library has no or only a narrow word for, sent the library's way."""
+        from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+        from azure.core.rest import HttpRequest
+
+        async def ask() -> _Raw:
+            asked = HttpRequest(method, f"{self._path}/{path}", params={"api-version": VERSION}, json=body)
+            answer = await self._sdk.send_request(asked)
+            await answer.read()
+            if answer.status_code >= 400:
+                raise (ResourceNotFoundError if answer.status_code == 404 else HttpResponseError)(response=answer)
+            return _Raw(answer.json(), {name.lower(): value for name, value in answer.headers.items()})
+
+        return await azure.read(operation, ask, seconds)
 
     async def cancel(self, run_id: str) -> None:
         """Cancels a run and the runs it started. Doing so twice does no harm, so it may be repeated."""

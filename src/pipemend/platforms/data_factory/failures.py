@@ -31,6 +31,7 @@ class Search:
     clock: Clock
     seen: set[str] = field(default_factory=set)
     pages: list[str] = field(default_factory=list)  # of failed runs on another platform
+    broken: list[tuple[str, str]] = field(default_factory=list)  # pipeline and activity, of what did its own work
 
     async def faults(self, run: Run, depth: int = 0) -> tuple[Fault, ...]:
         """Innermost first; what only passed a failure on comes last."""
@@ -45,6 +46,8 @@ class Search:
                 real += [fault for fault in inner if not _wraps(fault)]
                 wrappers += [fault for fault in inner if _wraps(fault)]
             (wrappers if _kind(activity) in WRAPPERS else real).append(fault_of(activity))
+            if _kind(activity) not in WRAPPERS:
+                self.broken.append((text(activity.get("pipelineName")) or run.pipeline, real[-1].activity))
         return (*real, *wrappers)
 
     async def _failed_activities(self, run: Run) -> list[Json]:

@@ -13,6 +13,7 @@ from pipemend.platforms.data_factory import alerts
 from pipemend.platforms.data_factory.client import Factories, Factory, Filters
 from pipemend.platforms.data_factory.failures import Search
 from pipemend.platforms.data_factory.feed import Feed
+from pipemend.platforms.data_factory.linked_services import RefreshLinkedService
 from pipemend.platforms.data_factory.remedies import RetryPipeline
 from pipemend.platforms.data_factory.runs import run_of
 
@@ -37,7 +38,11 @@ class DataFactory:
         self._closes = closes
         self._feeds = {factory.resource.id: Feed(factory, clock) for factory in factories}
         self.connections: Sequence[Resource] = self.factories.resources
-        self.remedies: Mapping[str, Remedy] = {"retry_pipeline": RetryPipeline(self.factories, clock)}
+        rerun = RetryPipeline(self.factories, clock)
+        self.remedies: Mapping[str, Remedy] = {
+            "retry_pipeline": rerun,
+            "refresh_linked_service": RefreshLinkedService(self.factories, clock, rerun),
+        }
 
     def read(self, signal: Signal) -> Alert | None:
         return alerts.read(signal, self.factories.named)

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 from ..clock import Timers, now
-from .failures import ActivityError
+from .failures import ActivityError, connection_failed
 from .model import ActivityRun, InvokedBy, Pipeline, Run, Step
 
 CANCELING_SECONDS = 0.05
@@ -135,7 +135,10 @@ class Engine:
 
     def _end_own(self, run: Run, activity: ActivityRun, pause: float) -> None:
         last = not any(step.own for step in run.todo)
-        if last and run.outcome.status != "Succeeded":
+        broken = run.pipeline.broken_connection()
+        if last and broken:
+            self._fail(run, activity, connection_failed(broken.name, broken.error))
+        elif last and run.outcome.status != "Succeeded":
             self._fall(run, activity)
         else:
             self._succeed(run, activity, pause)

@@ -99,3 +99,12 @@ NAMED: dict[str, ActivityError] = {
         f"mapping cannot be found in source data.,{CLIENT},'",
     ),
 }
+
+
+def connection_failed(service: str, message: str) -> ActivityError:
+    """What an activity fails with whose linked service does not work."""
+    return ActivityError(
+        "2200",
+        f"ErrorCode=LinkedServiceError,{HYBRID},Message=The linked service '{service}' did not connect. "
+        f"{message},{CLIENT},'",
+    )

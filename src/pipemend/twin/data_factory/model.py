@@ -92,6 +92,17 @@ class Run:
 
 
 @dataclass
+class LinkedService:
+    """A connection of a factory. While it does not work, testing it and the runs that use it fail with `error`."""
+
+    name: str
+    type: str = "AzureSqlDatabase"
+    works: bool = True
+    error: str = "The server 'sql-twin.database.windows.net' does not answer, database 'sales', user 'loader'."
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
 class Pipeline:
     factory: "Factory"
     name: str
@@ -106,6 +117,11 @@ class Pipeline:
             own[-1] = Step(usual.target or own[-1].name, usual.activity_type)
         jobs = [Step(f"Run {job.partition('/')[2]}", self.plan.job_activity, job=job) for job in self.plan.jobs]
         return own + jobs + [Step(f"Execute {child}", "ExecutePipeline", child) for child in self.plan.children]
+
+    def broken_connection(self) -> LinkedService | None:
+        """The first of its linked services that does not work."""
+        used = (self.factory.linked_services.get(name.casefold()) for name in self.plan.linked_services)
+        return next((service for service in used if service and not service.works), None)
 
 
 @dataclass(frozen=True)
@@ -126,6 +142,7 @@ class Factory:
     pipelines: dict[str, Pipeline] = field(default_factory=dict)
     runs: dict[str, Run] = field(default_factory=dict)
     groups: dict[str, list[Run]] = field(default_factory=dict)
+    linked_services: dict[str, LinkedService] = field(default_factory=dict)
 
     def pipeline(self, name: str) -> Pipeline | None:
         return self.pipelines.get(name.casefold())

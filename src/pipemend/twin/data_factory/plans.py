@@ -35,6 +35,7 @@ class Plan:
     children: tuple[str, ...] = ()
     jobs: tuple[str, ...] = ()
     job_activity: str = "DatabricksNotebook"
+    linked_services: tuple[str, ...] = ()
     alert: str = "none"
     copies: int = 1
     delay: float = 0.0
@@ -56,7 +57,8 @@ def read_plan(body: Mapping[str, Any]) -> Plan:
     if unknown:
         raise BadPlan(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(usual)}")
     values = {**usual, **body, "outcomes": _outcomes(body), "children": tuple(_list(body, "children"))}
-    values["jobs"] = tuple(str(job) for job in _list(body, "jobs"))
+    for name in ("jobs", "linked_services"):
+        values[name] = tuple(str(item) for item in _list(body, name))
     if values["job_activity"] not in JOB_ACTIVITIES:
         raise BadPlan(f"job_activity: one of {', '.join(JOB_ACTIVITIES)}")
     _check_numbers(values, "duration", "queued", "activities", "copies", "delay")

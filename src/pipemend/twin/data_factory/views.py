@@ -1,12 +1,14 @@
 """The shapes in which Resource Manager shows factories, pipelines, runs and activity runs."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from ..clock import stamp
 from .failures import ActivityError
-from .model import ActivityRun, Estate, Factory, InvokedBy, Pipeline, Run
+from .model import ActivityRun, Estate, Factory, InvokedBy, LinkedService, Pipeline, Run, Step
 
+DATASET = "ds_"
 NO_ERROR = {"errorCode": "", "message": "", "failureType": "", "details": ""}
 
 
@@ -28,7 +30,7 @@ def factory_view(estate: Estate, factory: Factory) -> dict[str, Any]:
 
 
 def pipeline_view(estate: Estate, pipeline: Pipeline) -> dict[str, Any]:
-    activities = [_activity_definition(step.name, step.type, step.child) for step in pipeline.steps()]
+    activities = [_activity_definition(step, pipeline.plan.linked_services) for step in pipeline.steps()]
     return {
         "id": f"{estate.resource_id(pipeline.factory)}/pipelines/{pipeline.name}",
         "name": pipeline.name,
@@ -38,14 +40,50 @@ def pipeline_view(estate: Estate, pipeline: Pipeline) -> dict[str, Any]:
     }
 
 
-def _activity_definition(name: str, kind: str, child: str | None) -> dict[str, Any]:
-    definition: dict[str, Any] = {"name": name, "type": kind, "dependsOn": [], "userProperties": []}
-    if child:
+def _activity_definition(step: Step, services: Sequence[str]) -> dict[str, Any]:
+    definition: dict[str, Any] = {"name": step.name, "type": step.type, "dependsOn": [], "userProperties": []}
+    if step.child:
         definition["typeProperties"] = {
-            "pipeline": {"referenceName": child, "type": "PipelineReference"},
+            "pipeline": {"referenceName": step.child, "type": "PipelineReference"},
             "waitOnCompletion": True,
         }
+    elif step.own and services:
+        definition["inputs"] = [{"referenceName": f"{DATASET}{name}", "type": "DatasetReference"} for name in services]
     return definition
+
+
+def dataset_view(estate: Estate, factory: Factory, service: LinkedService) -> dict[str, Any]:
+    """Each linked service has one data set."""
+    name = f"{DATASET}{service.name}"
+    properties = {
+        "type": "AzureSqlTable",
+        "linkedServiceName": {"referenceName": service.name, "type": "LinkedServiceReference"},
+        "typeProperties": {"tableName": "orders"},
+        "annotations": [],
+        "schema": [],
+    }
+    return _part(estate, factory, "datasets", name, properties)
+
+
+def linked_service_view(estate: Estate, factory: Factory, service: LinkedService) -> dict[str, Any]:
+    properties: dict[str, Any] = {
+        "type": service.type,
+        "typeProperties": {"connectionString": "Data Source=sql-twin.database.windows.net;Initial Catalog=sales"},
+        "annotations": [],
+    }
+    if service.parameters:
+        properties["parameters"] = service.parameters
+    return _part(estate, factory, "linkedservices", service.name, properties)
+
+
+def _part(estate: Estate, factory: Factory, kind: str, name: str, properties: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": f"{estate.resource_id(factory)}/{kind}/{name}",
+        "name": name,
+        "type": f"Microsoft.DataFactory/factories/{kind}",
+        "properties": properties,
+        "etag": "0a0064d4-0000-0600-0000-5b245bd00000",
+    }
 
 
 def run_view(estate: Estate, run: Run) -> dict[str, Any]:

@@ -22,7 +22,7 @@ _spent = count(1)
 
 
 def get_factory(world: World, call: Call) -> Answer:
-    return json_answer(factory_view(world.estate, _factory(world, call)))
+    return json_answer(factory_view(world.estate, factory_of(world, call)))
 
 
 def get_pipeline(world: World, call: Call) -> Answer:
@@ -54,8 +54,8 @@ def get_run(world: World, call: Call) -> Answer:
 
 
 def query_runs(world: World, call: Call) -> Answer:
-    factory, settings = _factory(world, call), world.estate.settings
-    body = _object(call)
+    factory, settings = factory_of(world, call), world.estate.settings
+    body = json_object(call)
     shown = (run for run in factory.runs.values() if _age(run) >= settings.visible_after)
     try:
         found = query.matching(shown, body)
@@ -69,7 +69,7 @@ def query_runs(world: World, call: Call) -> Answer:
 def query_activities(world: World, call: Call) -> Answer:
     run = _run(world, call)
     try:
-        window = query.window(_object(call))
+        window = query.window(json_object(call))
     except query.BadQuery as wrong:
         raise Refused(arm_error("BadRequest", str(wrong), 400)) from wrong
     found = [activity for activity in run.activities if window.holds(activity.last_updated)]
@@ -86,7 +86,7 @@ def cancel_run(world: World, call: Call) -> Answer:
     return Answer(200)
 
 
-def _factory(world: World, call: Call) -> Factory:
+def factory_of(world: World, call: Call) -> Factory:
     asked = Place(call.params["subscription"], call.params["group"])
     factory = world.estate.factory(call.params["factory"])
     if factory is None:
@@ -111,7 +111,7 @@ def _check_place(asked: Place, right: Place) -> None:
 
 
 def _pipeline(world: World, call: Call) -> Pipeline:
-    pipeline = _factory(world, call).pipeline(call.params["pipeline"])
+    pipeline = factory_of(world, call).pipeline(call.params["pipeline"])
     if pipeline is None:
         name = call.params["pipeline"]
         raise Refused(arm_error("PipelineNotFound", f"Pipeline {name} was not found.", 404, f"pipeline/{name}"))
@@ -119,7 +119,7 @@ def _pipeline(world: World, call: Call) -> Pipeline:
 
 
 def _run(world: World, call: Call) -> Run:
-    run = _factory(world, call).runs.get(call.params["run"])
+    run = factory_of(world, call).runs.get(call.params["run"])
     if run is None:
         raise _no_run(call.params["run"])
     return run
@@ -139,10 +139,10 @@ def _reference(pipeline: Pipeline, run_id: str) -> Run:
 
 
 def _parameters(call: Call) -> dict[str, Any]:
-    return _object(call) if call.body.strip() else {}
+    return json_object(call) if call.body.strip() else {}
 
 
-def _object(call: Call) -> dict[str, Any]:
+def json_object(call: Call) -> dict[str, Any]:
     try:
         data = call.json()
     except ValueError:

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from ...clock import now, stamp
 from ...data_factory.engine import Asked, manual
-from ...data_factory.model import InvokedBy, Run
+from ...data_factory.model import InvokedBy, LinkedService, Run
 from ...data_factory.plans import BadPlan, read_plan
 from ...data_factory.views import run_view
 from ...operations import operation
@@ -108,6 +108,14 @@ def shown(world: World, run: Run) -> dict[str, Any]:
     }
 
 
+def put_linked_service(world: World, call: Call) -> Answer:
+    services = world.estate.define(call.params["factory"]).linked_services
+    name = call.params["service"]
+    known = services.get(name.casefold(), LinkedService(name))
+    services[name.casefold()] = changed(known, call)
+    return json_answer(asdict(services[name.casefold()]))
+
+
 def put_data_factory(world: World, call: Call) -> Answer:
     world.estate.settings = changed(world.estate.settings, call)
     return json_answer(asdict(world.estate.settings))
@@ -128,5 +136,6 @@ OPERATIONS = (
     operation(SERVICE, "finish", "POST", "/twin/runs/{run}/finish", finish),
     operation(SERVICE, "deleteRun", "DELETE", "/twin/runs/{run}", delete),
     operation(SERVICE, "runs", "GET", "/twin/runs", runs),
+    operation(SERVICE, "putLinkedService", "PUT", "/twin/linked-services/{factory}/{service}", put_linked_service),
     operation(SERVICE, "putDataFactory", "PUT", "/twin/data-factory", put_data_factory),
 )

@@ -119,6 +119,12 @@ class Settings(BaseModel):
     databricks_most_workers: int = Field(
         16, ge=1, le=1000, description="Workers that a cluster may be given while a job is repaired."
     )
+    databricks_most_memory_gb: int = Field(
+        128,
+        ge=1,
+        le=4000,
+        description="Memory in GB of the machines that a cluster may be given while a job is repaired.",
+    )
     connections_file: Path | None = Field(
         None, description="More factories and workspaces, each with its own identity, as TOML."
     )

@@ -55,7 +55,7 @@ def fails(world: Workspace, name: str = "nightly-load") -> int:
 
 def acts(world: Workspace) -> list[str]:
     """What was done to clusters, libraries and runs, in order."""
-    reading = ("get", "list", "get-output", "cluster-status")
+    reading = ("get", "list", "list-node-types", "get-output", "cluster-status")
     return [path for path, _ in world.tiny.bodies if path.rsplit("/", 1)[-1] not in reading]
 
 
@@ -245,61 +245,3 @@ async def test_a_library_that_fails_again_is_a_failed_attempt(world: Workspace) 
     assert attempt.status is AttemptStatus.FAILED
     assert "no such version" in (attempt.failure_reason or "")
     assert "jobs/runs/repair" not in acts(world)
-
-
-async def test_workers_are_borrowed_and_given_back(world: Workspace) -> None:
-    follow(world, "scale_up_cluster")
-    run_id = fails(world)
-    await world.after(31)
-    assert world.tiny.sent("clusters/resize") == [{"cluster_id": "c-1", "num_workers": 8}]
-    world.tiny.comes_up("c-1")
-    await world.after(31)
-    assert acts(world) == ["clusters/resize", "jobs/runs/repair"]
-    await world.upkeep()
-    assert world.tiny.clusters["c-1"]["num_workers"] == 8  # the job is at work
-
-    world.ends(run_id, "SUCCESS")
-    await world.after(31)
-    await world.upkeep()
-    assert world.tiny.clusters["c-1"]["num_workers"] == 4
-    await world.upkeep()
-    assert len(world.tiny.sent("clusters/resize")) == 2
-
-
-async def test_what_could_not_be_given_back_is_asked_for_again(world: Workspace) -> None:
-    follow(world, "scale_up_cluster")
-    run_id = fails(world)
-    await world.after(31)
-    world.tiny.comes_up("c-1")
-    await world.after(31)
-    world.ends(run_id, "SUCCESS")
-    await world.after(31)
-    world.tiny.trouble("clusters/resize", status=500, body="broken", times=3)
-    for _ in range(3):
-        await world.upkeep()
-        await world.after(61)
-    assert "lease_not_returned" in await world.audit()
-    world.tiny.clusters["c-1"].update(state="TERMINATED")
-    await world.after(3600, step=600)
-    await world.upkeep()
-    [edit] = world.tiny.sent("clusters/edit")
-    assert (edit["num_workers"], edit["spark_version"]) == (4, "16.4.x")
-    assert "start_time" not in edit
-
-
-async def test_no_more_workers_than_allowed(world: Workspace) -> None:
-    follow(world, "scale_up_cluster")
-    world.tiny.clusters["c-1"]["num_workers"] = 16
-    fails(world)
-    await world.after(31)
-    [attempt] = await world.attempts()
-    assert "no more than 16 are allowed" in (attempt.failure_reason or "")
-    assert acts(world) == []
-
-
-async def test_a_cluster_of_the_job_itself_is_for_people_to_enlarge(world: Workspace) -> None:
-    follow(world, "scale_up_cluster")
-    world.fails(error=GATEWAY)
-    await world.after(31)
-    assert "definition of the job" in ((await world.attempts())[0].failure_reason or "")
-    assert (await world.ticket()).remediation_status is RemediationStatus.FAILED

@@ -18,6 +18,14 @@ from pipemend.platforms.databricks.client import PersonalToken, Workspace
 from tests.notifiers.serving import Vendor, serving
 
 TOKEN = "tiny-token"
+NODES = {
+    "Standard_D4s_v3": 16,
+    "Standard_D8s_v3": 32,
+    "Standard_D16s_v3": 64,
+    "Standard_E8s_v3": 64,
+    "Standard_D64s_v3": 256,
+    "Standard_D96s_v3": 384,
+}
 RESOURCE = Resource("databricks", "adb-1234567890.7.azuredatabricks.net", "adb-1234567890.7")
 
 
@@ -166,8 +174,16 @@ class TinyDatabricks(Vendor):
         return answer
 
     def _clusters_edit(self, asked: Mapping[str, Any]) -> Response:
-        self.clusters[asked["cluster_id"]].update(asked)
+        """A cluster that runs is restarted by it."""
+        cluster = self.clusters[asked["cluster_id"]]
+        if cluster["state"] not in ("RUNNING", "TERMINATED"):
+            return _no(400, "INVALID_STATE", f"Cluster is in unexpected state {cluster['state'].title()}.")
+        cluster.update(asked, state="RESTARTING" if cluster["state"] == "RUNNING" else "TERMINATED")
         return JSONResponse({})
+
+    def _clusters_list_node_types(self, asked: Mapping[str, Any]) -> Response:
+        rows = [{"node_type_id": name, "memory_mb": gb * 1024} for name, gb in NODES.items()]
+        return JSONResponse({"node_types": rows})
 
     def _moves(self, asked: Mapping[str, Any], was: str, becomes: str) -> Response:
         cluster = self.clusters[asked["cluster_id"]]

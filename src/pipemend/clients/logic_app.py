@@ -15,10 +15,10 @@ from pipemend import meters
 from pipemend.clients.answers import Sleep, readable, refusal, retry_after, start_once
 from pipemend.clients.bodies import read_json
 from pipemend.clients.http import Answer, Http
-from pipemend.core.attempt import Attempt, Declined, Progress, Running, Stage, Unknown
+from pipemend.core.attempt import Attempt, Declined, Lease, Progress, Running, Stage, Unknown
 from pipemend.core.clock import Clock, stamp
 from pipemend.core.errors import BadDelivery, OutsideError, Throttled, Unreachable
-from pipemend.core.ports import Remedy
+from pipemend.core.ports import Borrower, Remedy
 from pipemend.core.run import Rerun
 from pipemend.core.scrub import cut, scrub
 
@@ -75,7 +75,10 @@ class LogicApp:
         self._sleep = sleep
 
     async def advance(self, attempt: Attempt, stage: Stage) -> Progress:
-        """Calls the playbook, once. It is repeated only where provably nothing was started."""
+        """Calls the playbook, once. It is repeated only where provably nothing was started. A later stage is one of an
+        attempt that went the direct way before there was a playbook."""
+        if stage != self.first:
+            return await self._direct.advance(attempt, stage)
         try:
             body = {**self._body(attempt), **(await self._extra(attempt) if self._extra else {})}
         except OutsideError as error:  # it was only read
@@ -110,6 +113,10 @@ class LogicApp:
 
     async def started(self, attempt: Attempt) -> Sequence[Rerun]:
         return await self._direct.started(attempt)
+
+    async def give_back(self, resource: str, lease: Lease) -> str:
+        """What the direct remedy has borrowed before there was a playbook."""
+        return await self._direct.give_back(resource, lease) if isinstance(self._direct, Borrower) else ""
 
     async def _ask(self, attempt: Attempt, body: Mapping[str, object]) -> Answer:
         with meters.outside("playbook", attempt.remediation_action) as call:

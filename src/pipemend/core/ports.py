@@ -43,8 +43,8 @@ class AnswersLater(Protocol):
 class Borrower(Protocol):
     """A remedy that gives back what an attempt has borrowed."""
 
-    async def give_back(self, resource: str, lease: Lease) -> None:
-        """Makes it as it was. May be asked twice. Raises OutsideError: it is asked again later."""
+    async def give_back(self, resource: str, lease: Lease) -> str:
+        """Makes it as it was; why that must wait, or nothing. May be asked twice. Raises OutsideError: asked again."""
         ...
 
 

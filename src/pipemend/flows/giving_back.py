@@ -16,7 +16,7 @@ from pipemend.store.rows import Row
 
 log = logging.getLogger(__name__)
 SECONDS, LEASE, STUMBLES = 60, timedelta(seconds=120), 3
-SOON, LATER = timedelta(minutes=1), timedelta(hours=1)
+SOON, LATER, PATIENCE = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
 async def give_back(s: Services) -> int:
@@ -30,26 +30,31 @@ async def give_back(s: Services) -> int:
 async def _one(s: Services, row: Row) -> None:
     platform = s.platforms.get(row.platform)
     remedy = platform.remedies.get(row.action) if platform else None
+    waits = ""
     try:
         async with asyncio.timeout(SECONDS):
             if isinstance(remedy, Borrower):
-                await remedy.give_back(row.resource, Lease(row.target, row.terms))
+                waits = await remedy.give_back(row.resource, Lease(row.target, row.terms))
     except (OutsideError, TimeoutError) as error:
-        await _not_yet(s, row, str(error) or "no answer in time")
+        await _failed(s, row, str(error) or "no answer in time")
         return
-    await s.database.write(lambda db: borrowed.returned(db, row))
-    s.wake.set()  # somebody may be waiting for it
+    if not waits:
+        await s.database.write(lambda db: borrowed.returned(db, row))
+        s.wake.set()  # somebody may be waiting for it
+    elif s.clock.now() - row.taken_at < PATIENCE:
+        await s.database.write(lambda db: borrowed.not_returned(db, row, s.clock.now() + SOON))
+    else:
+        await _failed(s, row, waits)
 
 
-async def _not_yet(s: Services, row: Row, why: str) -> None:
+async def _failed(s: Services, row: Row, why: str) -> None:
     """Asked again soon, after three times once an hour; the third time is noted in the audit trail."""
     log.warning("something borrowed could not be given back", extra={"target": row.target, "error": why})
-    now = s.clock.now()
-    tired = row.stumbles + 1 >= STUMBLES
+    now, stumbles = s.clock.now(), row.stumbles + 1
 
     def unit(db: sa.Connection) -> None:
-        borrowed.not_returned(db, row, now + (LATER if tired else SOON))
-        if row.stumbles + 1 == STUMBLES:
+        borrowed.not_returned(db, row, now + (LATER if stumbles >= STUMBLES else SOON), stumbles)
+        if stumbles == STUMBLES:
             ticket = tickets.get(db, attempts.get(db, row.attempt_key).ticket_id)
             details = {"target": row.target, "reason": why, "was": row.terms}
             audit.write(db, "lease_not_returned", at=now, user=AI_USER, ticket=ticket, details=details)

@@ -50,8 +50,8 @@ def returned(db: sa.Connection, row: Row) -> None:
     db.execute(leases.delete().where(_same(row)))
 
 
-def not_returned(db: sa.Connection, row: Row, again: datetime) -> None:
-    db.execute(leases.update().where(_same(row)).values(due_at=again, owner=None, stumbles=row.stumbles + 1))
+def not_returned(db: sa.Connection, row: Row, again: datetime, stumbles: int = 0) -> None:
+    db.execute(leases.update().where(_same(row)).values(due_at=again, owner=None, stumbles=stumbles))
 
 
 def _same(row: Row) -> sa.ColumnElement[bool]:

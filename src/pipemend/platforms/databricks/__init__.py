@@ -17,6 +17,7 @@ from pipemend.platforms.databricks.client import (
     Workspace,
 )
 from pipemend.platforms.databricks.platform import Databricks
+from pipemend.platforms.databricks.sizes import Most
 from pipemend.settings import Settings
 
 __all__ = ["Databricks", "build", "resource_of"]
@@ -29,7 +30,8 @@ def build(settings: Settings, clock: Clock) -> Databricks:
     workspaces = [_connected(connection) for connection in connections.workspaces(settings)]
     secret = settings.databricks_webhook_password
     webhook = (settings.databricks_webhook_user, secret.get_secret_value()) if secret else None
-    return Databricks(workspaces, clock, webhook, settings.databricks_most_workers)
+    most = Most(settings.databricks_most_workers, settings.databricks_most_memory_gb)
+    return Databricks(workspaces, clock, webhook, most)
 
 
 def _connected(connection: connections.Connection) -> Workspace:

@@ -15,7 +15,7 @@ from pipemend.clients.answers import date, read_again, refusal, retry_after
 from pipemend.clients.azure import Identity
 from pipemend.clients.http import Answer, Http
 from pipemend.clients.pace import Pace
-from pipemend.core.errors import Missing, OutsideError, Refused, Throttled, Unreadable
+from pipemend.core.errors import Missing, NotAllowed, OutsideError, Refused, Throttled, Unreadable
 from pipemend.core.run import Resource
 from pipemend.core.scrub import cut
 
@@ -108,10 +108,11 @@ class Workspace:
         return whole
 
     async def runs(self, *, pages: int = PAGES, **asked: Any) -> Found:
-        """The runs of jobs that fit what is asked, the latest started first."""
+        """The runs of jobs that fit what is asked, the latest started first; with `run_type` None of all that run."""
         rows: list[Json] = []
         at: datetime | None = None
-        query = {"run_type": "JOB_RUN", "limit": 25, **asked}
+        whole = {"run_type": "JOB_RUN", "limit": 25, **asked}
+        query = {name: value for name, value in whole.items() if value is not None}
         for _ in range(pages):
             answer = await self._page("2.2/jobs/runs/list", query)
             at, page = at or answer.at, answer.body
@@ -161,6 +162,14 @@ class Workspace:
         except Missing:
             return ()
         return [row for row in _list(page, "library_statuses") if isinstance(row, dict)]
+
+    async def node_types(self) -> Sequence[Json]:
+        """The machines of which clusters may be made; none where we may not ask."""
+        try:
+            page = await self._read("2.1/clusters/list-node-types", {})
+        except (Missing, NotAllowed):
+            return ()
+        return [row for row in _list(page, "node_types") if isinstance(row, dict)]
 
     async def act(self, path: str, body: Json) -> None:
         """Something that answers `{}` and takes its time, such as `2.1/clusters/restart`."""

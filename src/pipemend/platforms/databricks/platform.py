@@ -13,11 +13,14 @@ from pipemend.core.rca import Failure
 from pipemend.core.run import Changes, Resource, Run, RunRef
 from pipemend.platforms.databricks import alerts
 from pipemend.platforms.databricks.client import Json, Workspace, Workspaces
-from pipemend.platforms.databricks.clusters import ReinstallLibraries, RestartCluster, ScaleUpCluster
+from pipemend.platforms.databricks.clusters import RestartCluster
 from pipemend.platforms.databricks.failures import Search, cluster_of, failed_tasks
 from pipemend.platforms.databricks.feed import Feed
+from pipemend.platforms.databricks.libraries import ReinstallLibraries
 from pipemend.platforms.databricks.remedies import RetryJob, parameters
 from pipemend.platforms.databricks.runs import MANUAL, named, repair_of, run_of, runs_of, starter, text
+from pipemend.platforms.databricks.scaling import ScaleUpCluster
+from pipemend.platforms.databricks.sizes import USUAL, Most
 
 MARGIN = timedelta(minutes=10)
 UNTIMED = timedelta(hours=1)
@@ -37,7 +40,7 @@ class Databricks:
         workspaces: Sequence[Workspace],
         clock: Clock,
         webhook: tuple[str, str] | None = None,
-        most_workers: int = 16,
+        most: Most = USUAL,
     ) -> None:
         self.workspaces = Workspaces(workspaces)
         self.doors: tuple[Door, ...] = (alerts.door(*webhook, self.workspaces.named),) if webhook else ()
@@ -47,9 +50,9 @@ class Databricks:
         rerun = RetryJob(self.workspaces, clock)
         self.remedies: Mapping[str, Remedy] = {
             "retry_job": rerun,
-            "restart_cluster": RestartCluster(self.workspaces, rerun),
-            "reinstall_libraries": ReinstallLibraries(self.workspaces, rerun),
-            "scale_up_cluster": ScaleUpCluster(self.workspaces, rerun, most_workers),
+            "restart_cluster": RestartCluster(self.workspaces, rerun, clock),
+            "reinstall_libraries": ReinstallLibraries(self.workspaces, rerun, clock),
+            "scale_up_cluster": ScaleUpCluster(self.workspaces, rerun, clock, most),
         }
 
     def read(self, signal: Signal) -> Alert | None:

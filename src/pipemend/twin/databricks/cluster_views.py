@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .clusters import Cluster
+from .clusters import CORES, MEMORY_MB, Cluster
 
 USER = "twin@example.com"
 
@@ -71,3 +71,21 @@ def _node(cluster: Cluster, number: int) -> dict[str, Any]:
         "node_attributes": {"is_spot": False},
         "host_private_ip": f"10.139.0.{number}",
     }
+
+
+def node_type_views() -> list[dict[str, Any]]:
+    """The machines of which clusters may be made."""
+    return [
+        {
+            "node_type_id": name,
+            "instance_type_id": name,
+            "memory_mb": memory,
+            "num_cores": CORES.get(name, 4.0),
+            "description": name,
+            "category": "Memory Optimized" if name.startswith("Standard_E") else "General Purpose",
+            "is_deprecated": False,
+            "is_hidden": False,
+            "node_info": {"status": [], "available_core_quota": 350, "total_core_quota": 350},
+        }
+        for name, memory in MEMORY_MB.items()
+    ]

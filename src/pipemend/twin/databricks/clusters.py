@@ -17,10 +17,20 @@ MEMORY_MB = {
     "Standard_D8s_v3": 32768,
     "Standard_D16s_v3": 65536,
     "Standard_D32s_v3": 131072,
+    "Standard_D64s_v3": 262144,
     "Standard_E8s_v3": 65536,
     "Standard_E16s_v3": 131072,
 }
-CORES = {"Standard_DS4_v2": 8.0, "Standard_DS5_v2": 16.0, "Standard_D8s_v3": 8.0, "Standard_D16s_v3": 16.0}
+CORES = {
+    "Standard_DS4_v2": 8.0,
+    "Standard_DS5_v2": 16.0,
+    "Standard_D8s_v3": 8.0,
+    "Standard_D16s_v3": 16.0,
+    "Standard_D32s_v3": 32.0,
+    "Standard_D64s_v3": 64.0,
+    "Standard_E8s_v3": 8.0,
+    "Standard_E16s_v3": 16.0,
+}
 USUAL_NODE = "Standard_D4s_v3"
 SPEC: dict[str, Any] = {
     "spark_version": "16.4.x-scala2.12",

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from .clusters import Cluster, milliseconds
+from .clusters import SPEC, Cluster, milliseconds
 from .endings import Ending
 from .jobs import Job, Task
 from .runs import JobRun, Repair, TaskRun
@@ -210,7 +210,7 @@ def job_view(job: Job, *, tasks: bool, cluster: Callable[[str], Cluster | None])
         settings["parameters"] = [{"name": n, "default": v} for n, v in plan.parameters.items()]
     if tasks:
         settings["tasks"] = [_settings_task(task, cluster) for task in plan.tasks]
-        settings["job_clusters"] = [{"job_cluster_key": "Job_cluster", "new_cluster": plan.spec}]
+        settings["job_clusters"] = job_clusters(job)
     return {
         "job_id": job.id,
         "creator_user_name": USER,
@@ -218,6 +218,11 @@ def job_view(job: Job, *, tasks: bool, cluster: Callable[[str], Cluster | None])
         "created_time": job.created,
         "settings": settings,
     }
+
+
+def job_clusters(job: Job) -> list[dict[str, Any]]:
+    """What the clusters are made of that its runs make for themselves."""
+    return [{"job_cluster_key": "Job_cluster", "new_cluster": {**SPEC, **job.plan.spec}}]
 
 
 def _settings_task(task: Task, cluster: Callable[[str], Cluster | None]) -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""clusters/get, list, events, start, restart, edit, resize and delete."""
+"""clusters/get, list, list-node-types, events, start, restart, edit, resize and delete."""
 
 from typing import Any
 
-from ...databricks.cluster_views import cluster_view
+from ...databricks.cluster_views import cluster_view, node_type_views
 from ...databricks.clusters import Cluster
 from ...databricks.reasons import USER
 from ...databricks.runs import Asked
@@ -28,6 +28,10 @@ def get_cluster(asking: Asking) -> Answer:
 def list_clusters(asking: Asking) -> Answer:
     found = [one for one in asking.workspace.fleet.clusters.values() if not one.deleted]
     return done(**({"clusters": [cluster_view(one, spec=False) for one in reversed(found)]} if found else {}))
+
+
+def list_node_types(asking: Asking) -> Answer:
+    return done(node_types=node_type_views())
 
 
 def events(asking: Asking) -> Answer:
@@ -141,6 +145,7 @@ def _acted(asking: Asking, act: str, cluster: Cluster, **more: Any) -> Answer:
 OPERATIONS = (
     route("getCluster", "GET", "clusters/get", get_cluster),
     route("listClusters", "GET", "clusters/list", list_clusters),
+    route("listNodeTypes", "GET", "clusters/list-node-types", list_node_types),
     route("clusterEvents", "POST", "clusters/events", events),
     route("startCluster", "POST", "clusters/start", start, acts=True),
     route("restartCluster", "POST", "clusters/restart", restart, acts=True),

@@ -6,6 +6,7 @@ from ...databricks.clusters import milliseconds
 from ...databricks.paging import page
 from ...databricks.run_views import (
     Frame,
+    job_clusters,
     output_view,
     repair_view,
     run_view,
@@ -31,6 +32,8 @@ def get_run(asking: Asking) -> Answer:
     tasks = tasks_in_no_order(run)
     shown, rest = page(tasks, lambda one: (0, one.id), asking.given.get("page_token"), TASKS_A_PAGE)
     view = {**run_view(frame, run), **_tasks(frame, shown), **(rest if len(tasks) > TASKS_A_PAGE else {})}
+    if any(task.cluster is None for task in run.job.plan.tasks):
+        view["job_clusters"] = job_clusters(run.job)
     if asking.flag("include_history") and run.stretches:
         view["repair_history"] = [repair_view(frame, stretch) for stretch in run.stretches]
     return done(**view)

@@ -23,7 +23,7 @@ ON_BOTH = ("again", "approvals", "budgets", "healing", "leases", "once", "owed",
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_itemcollected(item: pytest.Item) -> None:
-    flow = item.path.stem.removeprefix("test_") if item.path.parent.name == "flows" else None
+    flow = item.path.stem.removeprefix("test_") if item.path.parent.name in ("flows", "notifiers") else None
     if flow is not None and flow not in ON_BOTH and "postgresql" in item.name:
         item.add_marker(pytest.mark.soak)
 

@@ -31,4 +31,5 @@ def offers(ticket: Ticket) -> tuple[Offer, ...]:
 def _may_retry(ticket: Ticket) -> bool:
     words = ticket.decision.get("words") or ()
     against = {word.get("guardrail") for word in words if word.get("objects") and word.get("final")}
-    return ticket.run_ended_at is not None and ticket.decision.get("answer") == "never" and not against & NO_RETRY
+    off = ticket.hands_off is not None or ticket.decision.get("answer") == "never"
+    return ticket.run_ended_at is not None and off and not against & NO_RETRY

@@ -26,6 +26,9 @@ class Front:
         self._operations = operations
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await self._world.presses.sockets.serve(scope, receive, send)
+            return
         call = await _read(scope, receive)
         if call is not None:
             await self._answer(call, Line(scope, receive, send))

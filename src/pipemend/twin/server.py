@@ -111,7 +111,7 @@ def _config(world: World, host: str, port: int) -> uvicorn.Config:
         host=host,
         port=port,
         http=Protocol,
-        ws="none",
+        ws="websockets-sansio",
         log_config=None,
         access_log=False,
         proxy_headers=False,

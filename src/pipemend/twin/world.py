@@ -16,6 +16,7 @@ from .logic_apps.playbook import Playbook
 from .logic_apps.workflows import DEFAULT, Workflow
 from .ports import Ports
 from .post import Postman
+from .slack.presses import Presses
 from .slack.workspace import Workspace
 
 FACTORY, WORKSPACE = "adf-twin", "dbx-twin"
@@ -26,6 +27,7 @@ class World:
         self.timers = Timers()
         self.ports = Ports()
         self._postmen = (Postman(), Postman(), Postman())
+        self.presses = Presses()
         self._fill()
 
     def _fill(self) -> None:
@@ -57,6 +59,7 @@ class World:
         self.timers.cancel_all()
         for postman in self._postmen:
             postman.forget()
+        self.presses.forget()
         self._fill()
 
     async def close(self) -> None:
@@ -64,3 +67,4 @@ class World:
         self.ports.close()
         for postman in self._postmen:
             await postman.close()
+        await self.presses.close()

@@ -13,7 +13,7 @@ from ..operations import Operation, operation
 from ..refusals import slack_error
 from ..slack.limits import MAX_IN_ALL, MAX_TEXT, complaints, text_in_all
 from ..slack.views import message_view
-from ..slack.workspace import APP, BOT, BOT_USER, SCOPES, TEAM, TOKEN, Channel, Content, Message
+from ..slack.workspace import APP, APP_TOKEN, BOT, BOT_USER, SCOPES, TEAM, TOKEN, Channel, Content, Message
 from ..wire import Answer, Call, Refused, json_answer
 from ..world import World
 
@@ -70,6 +70,26 @@ def permalink(world: World, call: Call, given: Arguments) -> Answer:
     message = _message(channel, given.get("message_ts"))
     link = f"{call.base_url}/archives/{channel.id}/p{message.ts.replace('.', '')}"
     return json_answer({"ok": True, "channel": channel.id, "permalink": link})
+
+
+def group_members(world: World, _: Call, given: Arguments) -> Answer:
+    members = world.slack.settings.groups.get(str(given.get("usergroup", "")))
+    if members is None:
+        raise Refused(slack_error("no_such_subteam"))
+    return json_answer({"ok": True, "users": list(members)})
+
+
+def open_connection(world: World, call: Call, _: Arguments) -> Answer:
+    """Where a socket may be opened, once."""
+    return json_answer({"ok": True, "url": world.presses.sockets.address(call.base_url)})
+
+
+def response_url(world: World, call: Call) -> Answer:
+    """An answer to a press; its address is its only secret."""
+    n, data = call.params["press"], call.fields()
+    if not n.isdecimal() or not world.presses.answered(int(n), call.params["secret"], data):
+        return json_answer({"ok": False, "error": "expired_url"}, 404)
+    return json_answer({"ok": True})
 
 
 def _within(message: Message, given: Arguments) -> bool:
@@ -164,13 +184,13 @@ def _true(value: Any) -> bool:
     return str(value).lower() in ("1", "true")
 
 
-def guarded(method: Method, scope: str | None) -> Callable[[World, Call], Answer]:
+def guarded(method: Method, scope: str | None, wanted: str = TOKEN) -> Callable[[World, Call], Answer]:
     """Slack's own part: arguments in any of their forms, the token, and the scope."""
 
     def answer(world: World, call: Call) -> Answer:
         given = _arguments(call)
         token = call.headers.get("authorization", "").removeprefix("Bearer ") or str(given.get("token", ""))
-        if token != TOKEN:
+        if token != wanted:
             raise Refused(slack_error("invalid_auth" if token else "not_authed"))
         provided = [have for have in SCOPES if have not in world.slack.settings.withdrawn]
         if scope and scope not in provided:
@@ -198,9 +218,9 @@ def unknown_method(_: World, call: Call) -> Answer:
     return slack_error("unknown_method", req_method=call.params["method"])
 
 
-def _method(name: str, method: Method, scope: str | None = None) -> tuple[Operation, Operation]:
+def _method(name: str, method: Method, scope: str | None = None, token: str = TOKEN) -> tuple[Operation, Operation]:
     """Slack takes every method as POST and as GET."""
-    handle = guarded(method, scope)
+    handle = guarded(method, scope, token)
     path = f"/slack/api/{name}"
     return operation("slack", name, "POST", path, handle), operation("slack", name, "GET", path, handle)
 
@@ -212,6 +232,9 @@ OPERATIONS = (
     *_method("chat.getPermalink", permalink),
     *_method("conversations.replies", replies, "channels:history"),
     *_method("conversations.history", history, "channels:history"),
+    *_method("usergroups.users.list", group_members, "usergroups:read"),
+    *_method("apps.connections.open", open_connection, token=APP_TOKEN),
+    operation("slack", "response_url", "POST", "/slack/actions/{team}/{press}/{secret}", response_url),
     operation("slack", "unknown", "POST", "/slack/api/{method}", unknown_method),
     operation("slack", "unknown", "GET", "/slack/api/{method}", unknown_method),
 )

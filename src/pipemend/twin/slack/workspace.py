@@ -6,18 +6,23 @@ from hashlib import sha256
 from itertools import count
 from typing import Any
 
-TOKEN = "xoxb-twin"  # noqa: S105  # the twin's own token, good for nothing else
+# The twin's own secrets, good for nothing else.
+TOKEN, APP_TOKEN, SIGNING_SECRET = "xoxb-twin", "xapp-twin", "twin-signing-secret"
 TEAM, BOT, BOT_USER, APP = "T0TWIN0000", "B0TWIN0000", "U0TWINBOT0", "A0TWIN0000"
-SCOPES = ("chat:write", "channels:history", "channels:read")
+SCOPES = ("chat:write", "channels:history", "channels:read", "usergroups:read")
 
 
 @dataclass(frozen=True)
 class SlackSettings:
-    """`withdrawn` are scopes the application lost; with `channels` set no others exist."""
+    """`withdrawn` are scopes the application lost; with `channels` set no others exist. `groups` are user groups with
+    their members, `interactions_url` is where presses go."""
 
     withdrawn: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
     seconds_between_posts: float = 0.0
+    groups: dict[str, list[str]] = field(default_factory=dict)
+    interactions_url: str | None = None
+    signing_secret: str = SIGNING_SECRET
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,7 @@ class Message:
     thread_ts: str | None = None
     edits: int = 0
     edited_ts: str | None = None
+    before: list[Content] = field(default_factory=list)  # what it said before its edits
 
     @property
     def is_reply(self) -> bool:
@@ -87,6 +93,7 @@ class Workspace:
     def edit(self, message: Message, content: Content) -> None:
         """An edit without metadata keeps what was there."""
         kept = content if content.metadata else replace(content, metadata=message.content.metadata)
+        message.before.append(message.content)
         message.content, message.edited_ts = kept, self._ts()
         message.edits += 1
 

@@ -163,6 +163,9 @@ class Settings(BaseModel):
     jira_user_email: str = Field("", description="Account of the API token.")
     jira_api_token: SecretStr | None = Field(None, description="API token; without it Jira is not told.")
     jira_project_key: str = Field("OPS", description="Project in which issues are created.")
+    jira_webhook_secret: SecretStr | None = Field(
+        None, description="Secret of the webhook in Jira: opens /webhook/jira, and what people do there is followed."
+    )
 
     gemini_api_key: SecretStr | None = Field(None, description="Key for Gemini; without it the rules explain alone.")
     model_id: str = Field(
@@ -274,6 +277,8 @@ class Settings(BaseModel):
         if ways or self.slack_operators:
             _all_or_none(self, ("slack_bot_token", "slack_operators", *(ways or ["slack_signing_secret"])))
         _all_or_none(self, ("jira_domain", "jira_user_email", "jira_api_token"))
+        if self.jira_webhook_secret:
+            _all_or_none(self, ("jira_api_token", "jira_webhook_secret"))
         _all_or_none(self, ("msi_endpoint", "msi_secret"))
         _all_or_none(self, ("databricks_webhook_user", "databricks_webhook_password"))
         if self.databricks_token:

@@ -83,8 +83,8 @@ class Press:
 class Door:
     """An address that a plug-in listens on. `admits` says whether the caller may come in; `read` raises BadDelivery.
 
-    `read` gives a `Reading` for a platform's door; a notifier's door gives commands, or presses where the body is
-    `signed`, which is asked before anything is read from it.
+    `read` gives a `Reading` for a platform's door; a notifier's door gives commands, presses, or changes of an issue.
+    Where there is `signed` it is asked before anything is read from the body. `keeps`: the body may be kept.
     """
 
     path: str
@@ -92,3 +92,4 @@ class Door:
     read: Callable[[Call], Reading | Sequence[object]]
     methods: tuple[str, ...] = field(default=("POST",))
     signed: Callable[[Call], bool] | None = None
+    keeps: bool = True

@@ -61,6 +61,22 @@ class Escalate(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TakeOver(Command):
+    """A person has it, and automation steps back; a rerun in flight may finish. `works`: they are at it already."""
+
+    ticket_id: str
+    reason: str
+    works: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LetGo(Command):
+    """Nobody works on it any more. Automation does not come back by that."""
+
+    ticket_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reopen(Command):
     """A closed ticket is open again: what was tried stays, and automation stays off until Retry."""
 

@@ -13,6 +13,7 @@ from pipemend.core.commands import (
     Command,
     Correct,
     Escalate,
+    LetGo,
     Pause,
     Reject,
     Reopen,
@@ -20,6 +21,7 @@ from pipemend.core.commands import (
     Retry,
     Stop,
     Switch,
+    TakeOver,
 )
 from pipemend.core.errors import OutsideError, Overtaken, Stale
 from pipemend.core.events import StatusChanged
@@ -27,7 +29,7 @@ from pipemend.core.guardrails import connection_known, judge, pipeline_allows, s
 from pipemend.core.run import RunRef
 from pipemend.core.situation import Situation
 from pipemend.core.ticket import RemediationStatus, Status, Ticket
-from pipemend.flows import answering, correcting, endings, handing_over, switching
+from pipemend.flows import answering, correcting, endings, handing_over, switching, taking
 from pipemend.flows.decision import Grounds, decide
 from pipemend.flows.services import Services
 from pipemend.store import attempts, audit, events, tickets
@@ -75,6 +77,10 @@ def carry_out_in(db: sa.Connection, s: Services, command: Command) -> Ticket | N
             return handing_over.escalate(db, s, command)
         case Reopen():
             return handing_over.reopen(db, s, command)
+        case TakeOver():
+            return taking.take_over(db, s, command)
+        case LetGo():
+            return taking.let_go(db, s, command)
         case Correct():
             return correcting.correct(db, s, command)
         case Switch():

@@ -152,7 +152,7 @@ def left_to_people(
     ticket = tickets.move(
         db,
         ticket,
-        status=ticket.status if ticket.closed else Status.OPEN,
+        status=_left_as(ticket),
         remediation_status=status,
         due_at=None,
         owner=None,
@@ -190,6 +190,11 @@ def left_to_people(
         s.notifiers,
     )
     return ticket
+
+
+def _left_as(ticket: Ticket) -> Status:
+    """Closed stays closed, and who works on it works on; else it is open."""
+    return Status.OPEN if ticket.status is Status.OPEN else ticket.status
 
 
 def last_failure(db: sa.Connection, ticket: Ticket) -> str | None:
@@ -258,19 +263,30 @@ def pending(db: sa.Connection, ticket: Ticket) -> bool:
     return any(a.status in attempts.WAITS_OR_LIVES for a in attempts.of_ticket(db, ticket.id))
 
 
-def step_back(db: sa.Connection, s: Services, ticket: Ticket, user: str, reason: str, now: datetime) -> Ticket:
-    """A person asked the automation to stop; a rerun that runs is left alone."""
+def step_back(
+    db: sa.Connection,
+    s: Services,
+    ticket: Ticket,
+    user: str,
+    reason: str,
+    now: datetime,
+    *,
+    action: str = "automation_stopped",
+    status: Status | None = None,
+) -> Ticket:
+    """A person's word stops the automation; a rerun that runs is left alone."""
     cancel_waiting(db, s, ticket, reason, now)
     ticket = tickets.move(
         db,
         ticket,
+        status=status or ticket.status,
         hands_off=reason,
         remediation_status=while_running(db, ticket),
         due_at=None,
         owner=None,
         **withdrawn(ticket),
     )
-    audit.write(db, "automation_stopped", at=now, user=user, ticket=ticket, details={"reason": reason})
+    audit.write(db, action, at=now, user=user, ticket=ticket, details={"reason": reason})
     events.record(
         db,
         StatusChanged(ticket_id=ticket.id, new_status=ticket.status, user=user, reason=reason),

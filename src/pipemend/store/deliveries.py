@@ -73,6 +73,12 @@ def _accept_sqlite(db: sa.Connection, whole: tuple[Any, ...], told: str, now: st
     return Accepted(delivery_id, times == 1, tuple(dict.fromkeys(name for (name,) in known if name)))
 
 
+def came_of(db: sa.Connection, delivery_id: int, outcome: str, reason: str) -> None:
+    """Says what became of a delivery, in the unit that kept it."""
+    told = deliveries.update().where(deliveries.c.id == delivery_id)
+    db.execute(told.values(outcome=outcome, reason=_clean(reason), accepted=int(outcome == "accepted")))
+
+
 def _as_told(alert: Alert) -> dict[str, str | None]:
     start, end = alert.window or (None, None)
     times = {"failed_at": alert.failed_at, "window_start": start, "window_end": end}

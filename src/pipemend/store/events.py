@@ -187,6 +187,17 @@ def last_place(db: sa.Connection, ticket_id: str, notifier: str) -> Mapping[str,
     return found
 
 
+def moves_told(db: sa.Connection, ticket_id: str, notifier: str) -> set[str]:
+    """The states of a ticket that a notifier has been told, or is being told at this moment."""
+    wish = (
+        sa.select(events.c.data)
+        .join_from(receipts, events, receipts.c.event_id == events.c.id)
+        .where(receipts.c.ticket_id == ticket_id, receipts.c.notifier == notifier)
+        .where(receipts.c.state.in_(("sending", "sent")), events.c.name == facts.StatusChanged.name)
+    )
+    return {str(data["new_status"]) for data in db.scalars(wish)}
+
+
 def counts(db: sa.Connection) -> Mapping[tuple[str, str], int]:
     """How many messages wait, are parked or were superseded, by notifier and word."""
     words = {**dict.fromkeys(UNTOLD, "waiting"), "parked": "parked", "superseded": "superseded"}

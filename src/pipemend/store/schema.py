@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 
 from pipemend.core.attempt import AttemptStatus
+from pipemend.core.issue import IssueState
 from pipemend.core.ticket import AI_USER, Approval, RemediationStatus, Status
 from pipemend.store.types import Instant, Json, Word
 
@@ -104,6 +105,7 @@ tickets = sa.Table(
     sa.Index("ix_tickets_resource_pipeline", "resource", "pipeline"),
     sa.Index("ix_tickets_report", "error_type", "remediation_status", "merged_into", "timestamp"),
     sa.Index("ix_tickets_resource_error_type_timestamp", "resource", "error_type", "timestamp"),
+    sa.Index("ix_tickets_itsm_ticket_id", "itsm_ticket_id"),
 )
 # As text: a partial index is found only by whoever asks in its words.
 HEALED = tickets.c.ack_user == sa.literal_column(f"'{AI_USER}'")
@@ -276,6 +278,16 @@ receipts = sa.Table(
     sa.Index("ix_receipts_due_at", "due_at"),
     sa.Index("ix_receipts_ticket_id_notifier", "ticket_id", "notifier"),
     sa.Index("ix_receipts_state_event_id", "state", "event_id"),  # few are untold, most are sent
+)
+
+# How the issue of a ticket stands, as its own tool has told us. `moved` and `assigned` say up to which change.
+issues = sa.Table(
+    "issues",
+    metadata,
+    sa.Column("ticket_id", sa.Text, sa.ForeignKey("tickets.id"), primary_key=True),
+    sa.Column("state", Word(IssueState)),
+    sa.Column("moved", sa.Text, nullable=False, server_default=""),
+    sa.Column("assigned", sa.Text, nullable=False, server_default=""),
 )
 
 storms = sa.Table(

@@ -37,12 +37,17 @@ def insert(db: sa.Connection, ticket: Ticket) -> bool:
     return insert_new(db, tickets, values) is not None
 
 
+def find(db: sa.Connection, ticket_id: str) -> Ticket | None:
+    row = db.execute(ONE, {"wanted": ticket_id}).first()
+    return from_row(row) if row else None
+
+
 def get(db: sa.Connection, ticket_id: str) -> Ticket:
     """Raises NotFound."""
-    row = db.execute(ONE, {"wanted": ticket_id}).first()
-    if row is None:
+    found = find(db, ticket_id)
+    if found is None:
         raise NotFound(f"there is no ticket {ticket_id}")
-    return from_row(row)
+    return found
 
 
 def lock(db: sa.Connection, ticket_id: str) -> Ticket:
@@ -77,6 +82,13 @@ def by_group(db: sa.Connection, platform: str, resource: str, group_id: str) -> 
         .order_by(tickets.c.timestamp.desc())
         .limit(1)
     ).first()
+    return from_row(row) if row else None
+
+
+def by_issue(db: sa.Connection, key: str) -> Ticket | None:
+    """The youngest ticket whose issue has this key."""
+    wish = sa.select(*COLUMNS).where(tickets.c.itsm_ticket_id == key).order_by(tickets.c.timestamp.desc()).limit(1)
+    row = db.execute(wish).first()
     return from_row(row) if row else None
 
 

@@ -121,6 +121,8 @@ def shown(path: str, known: Sequence[str] = KNOWN) -> str:
     """A path as the log may have it. Secrets are posted to misspelt doors too, so unknown paths are not named."""
     if path.startswith(WHOLE):
         return path if path.isprintable() else path.encode("unicode_escape").decode()
+    if path[1:] in known:
+        return path
     first, slash, _ = path[1:].partition("/")
     return f"/{first}{'/…' if slash else ''}" if first in known else "/…"
 

@@ -18,8 +18,10 @@ from starlette.types import Message, Receive, Scope, Send
 
 from pipemend.core.alert import Alert, Call, Door, Press, Reading
 from pipemend.core.commands import Command
-from pipemend.core.errors import BadDelivery, NotFound, Stale
-from pipemend.flows import commands
+from pipemend.core.errors import BadDelivery, NotFound, OutsideError, Stale
+from pipemend.core.issue import IssueChange
+from pipemend.flows import commands, issues
+from pipemend.flows.issues import Letter
 from pipemend.flows.presses import Presses
 from pipemend.flows.services import Services
 from pipemend.store import audit, deliveries
@@ -31,6 +33,7 @@ from pipemend.web.problems import Refusal, problem, unavailable
 BODY_LIMIT = 256 * 1024
 BODY_SECONDS = 30.0
 KEEP_SECONDS = 2.0
+FOLLOW_SECONDS = 8.0  # of which most is for whoever has to say who we are, which is asked once
 AT_ONCE = 512  # deliveries in memory; more are asked to come again
 log = logging.getLogger(__name__)
 
@@ -45,10 +48,14 @@ class Read:
     field: str | None = None
     commands: tuple[Command, ...] = ()
     presses: tuple[Press, ...] = ()
+    change: IssueChange | None = None
 
     @property
     def kept(self) -> dict[str, Any]:
         return {"outcome": self.outcome, "reason": self.reason, "alerts": self.alerts}
+
+
+STUMBLED = Read(outcome="unreadable", reason="it could not be followed; the log says why")
 
 
 @dataclass
@@ -71,13 +78,17 @@ class Doors:
     async def receive(self, door: Door, call: Call) -> Response:
         """Keeps what came and answers. A notifier's door brings commands instead, which are carried out at once."""
         read = reading(door, call)
-        if door.signed:
+        if not door.keeps:
             if read.outcome == "unreadable":  # not kept: what people press holds secrets
                 return _refused(read)
             done = await self.presses.take(door.path, read.presses)
             return Response(status_code=200) if done else unavailable()
         if read.commands:
             return await self._obey(door, read.commands)
+        if read.change:
+            if answer := await self._follow(Letter(door.path, call.body, read.change, read.change.once)):
+                return answer
+            read = STUMBLED
         now = self.services.clock.now()
         unit = partial(deliveries.accept, door=door.path, body=call.body, now=now, **read.kept)
         try:
@@ -99,12 +110,32 @@ class Doors:
                 log.info("a command came too late", extra={"door": door.path, "reason": str(error)})
         return Response(status_code=200)
 
+    async def _follow(self, letter: Letter) -> Response | None:
+        """Keeps what somebody did to an issue and does what follows, or neither; None when we stumbled over it."""
+        where = {"door": letter.door}
+        try:
+            async with asyncio.timeout(FOLLOW_SECONDS):
+                kept, followed = await issues.take(self.services, letter)
+        except (sa.exc.SQLAlchemyError, TimeoutError, OutsideError, Stale) as error:
+            log.warning("an issue could not be followed", extra={**where, "error": f"{type(error).__name__}: {error}"})
+            return unavailable("it could not be followed now, please repeat")
+        except Exception:
+            log.exception("an issue could not be followed", extra=where)
+            return None
+        told = {"delivery": kept.id, "accepted": int(followed.did), "tickets": [followed.ticket_id] * followed.did}
+        return _accepted(told)
+
     async def replay(self, delivery_id: int, by: str) -> Response:
         """Reads a kept body again, as a new delivery. Raises NotFound."""
         was = await self.services.database.read(partial(deliveries.get, delivery_id=delivery_id))
         if was.door not in self.doors:
             raise Stale(f"the door {was.door} is closed now: delivery {delivery_id} cannot be read again")
         read = reading(self.doors[was.door], Call(was.door, {}, {}, was.body))
+        if read.change:
+            named = f"replay:{was.id}:{token_hex(8)}"
+            if answer := await self._follow(Letter(was.door, was.body, read.change, named, was.id, by)):
+                return answer
+            read = STUMBLED
         unit = partial(_again, was=was, read=read, by=by, now=self.services.clock.now())
         kept = await self.services.database.write(unit)
         self.services.wake.set()
@@ -123,7 +154,8 @@ def reading(door: Door, call: Call) -> Read:
     if not isinstance(found, Reading):
         wishes = tuple(wish for wish in found if isinstance(wish, Command))
         presses = tuple(press for press in found if isinstance(press, Press))
-        return Read((), "ignored", "it asks for nothing", commands=wishes, presses=presses)
+        change = next((change for change in found if isinstance(change, IssueChange)), None)
+        return Read((), "ignored", "it asks for nothing", commands=wishes, presses=presses, change=change)
     return Read(found.alerts) if found.alerts else Read((), "ignored", found.ignored or "it holds no alert")
 
 
@@ -137,7 +169,10 @@ def _again(db: sa.Connection, *, was: Row, read: Read, by: str, now: datetime) -
 def _answer(kept: deliveries.Accepted, read: Read) -> Response:
     if read.outcome == "unreadable":
         return _refused(read)
-    told = {"delivery": kept.id, "accepted": len(read.alerts), "tickets": list(kept.tickets)}
+    return _accepted({"delivery": kept.id, "accepted": len(read.alerts), "tickets": list(kept.tickets)})
+
+
+def _accepted(told: Mapping[str, Any]) -> Response:
     return Response(json.dumps(told), 202, media_type="application/json")
 
 

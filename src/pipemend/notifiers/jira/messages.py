@@ -16,6 +16,7 @@ from pipemend.core.handover import Line
 from pipemend.core.ports import Digest, News
 from pipemend.core.ticket import AI_USER, Status
 from pipemend.notifiers import phrases
+from pipemend.notifiers.jira import people
 from pipemend.notifiers.jira.document import (
     Node,
     bullets,
@@ -176,13 +177,16 @@ def comment(news: News | Digest, blocks: Sequence[Node]) -> Node:
 
 
 def _moved(news: News, event: StatusChanged) -> Telling:
+    """The issue is led where the ticket stands by now, unless it came from there: people are not to be overtaken."""
+    closed, now = event.new_status == Status.ACKNOWLEDGED, news.ticket.closed
+    leads = not people.did(event.user)
+    closes, reopens = leads and closed and now, leads and not closed and not now
     if event.remediation_success:
-        return Telling(comment=success(news), closes=True)
+        return Telling(comment=success(news), closes=closes)
     if event.escalated:
-        return Telling(comment=escalation(news), opens=True, reopens=True)
+        return Telling(comment=escalation(news), opens=True, reopens=reopens)
     said = paragraph(text(phrases.moved_line(news, event), limit=2000))
-    closed = event.new_status == Status.ACKNOWLEDGED
-    return Telling(comment=[said], closes=closed, reopens=not closed)
+    return Telling(comment=[said], closes=closes, reopens=reopens)
 
 
 def _fact(name: str, value: str) -> str:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
+from pydantic import SecretStr
+
 from pipemend.clients.http import Http
 from pipemend.core.alert import Door
 from pipemend.core.errors import NoAnswer, Throttled, Unreachable, Unreadable
@@ -16,6 +18,7 @@ from pipemend.notifiers.jira import messages
 from pipemend.notifiers.jira.api import Account, Api, listed
 from pipemend.notifiers.jira.closing import close, reopen
 from pipemend.notifiers.jira.document import Node, all_text, paragraphs
+from pipemend.notifiers.jira.door import Webhook
 from pipemend.notifiers.jira.messages import Telling, telling
 from pipemend.settings import Settings
 
@@ -29,11 +32,15 @@ Content = Mapping[str, str | Node]
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """Where a ticket is kept in Jira. `wrote`: what its summary and description were when we last wrote them."""
+    """Where a ticket is kept in Jira. `wrote`: what its summary and description were when we last wrote them.
+
+    `closed`: whether we have closed it, or found it closed, when we last looked.
+    """
 
     key: str
     id: str = ""
     wrote: str = ""
+    closed: bool = False
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> "Issue":
@@ -41,23 +48,34 @@ class Issue:
         key, number = found.get("key"), found.get("id")
         if not isinstance(key, str) or not key:
             raise Unreadable("Jira named no issue")
-        return cls(key, number if isinstance(number, str) else "", str(found.get("wrote") or ""))
+        wrote, closed = str(found.get("wrote") or ""), found.get("closed") is True
+        return cls(key, number if isinstance(number, str) else "", wrote, closed)
 
     def receipt(self) -> Receipt:
-        return Receipt({"key": self.key, "id": self.id, "wrote": self.wrote})
+        return Receipt({"key": self.key, "id": self.id, "wrote": self.wrote, "closed": self.closed})
 
 
 class Jira:
     """One issue a ticket; attempts and endings are comments, and the issue is closed with the ticket."""
 
     name = "jira"
-    doors: tuple[Door, ...] = ()
     limits = Limits()
 
-    def __init__(self, api: Api, project: str, sleep: Sleep = asyncio.sleep) -> None:
+    def __init__(self, api: Api, project: str, sleep: Sleep = asyncio.sleep, secret: SecretStr | None = None) -> None:
         self._api = api
         self._project = project
         self._sleep = sleep
+        self._account = ""
+        self.doors: tuple[Door, ...] = Webhook(secret, self.account).doors if secret else ()
+
+    async def account(self) -> str:
+        """The id of the account whose token we have. Raises OutsideError."""
+        if not self._account:
+            found = (await self._api.get("myself")).get("accountId")
+            if not isinstance(found, str) or not found:
+                raise Unreadable("Jira did not say whose token it is")
+            self._account = found
+        return self._account
 
     async def tell(self, news: News, receipt: Receipt | None) -> Receipt | None:
         told = telling(news)
@@ -69,8 +87,7 @@ class Jira:
         if told.describes:
             issue, written = await self._describe(issue, _content(news))
             told = told if written else replace(told, comment=messages.explanation(news))
-        await self._say(news, issue, told)
-        return issue.receipt()
+        return (await self._say(news, issue, told)).receipt()
 
     async def sum_up(self, digest: Digest, receipt: Receipt | None) -> Receipt | None:
         told, content = digests.telling(digest), digests.content(digest)
@@ -78,8 +95,7 @@ class Jira:
         if issue is None:
             return await self._begin(digest, told, content)
         issue, _ = await self._describe(issue, content)
-        await self._say(digest, issue, told)
-        return issue.receipt()
+        return (await self._say(digest, issue, told)).receipt()
 
     async def close(self) -> None:
         await self._api.close()
@@ -88,20 +104,26 @@ class Jira:
         """Creates the issue, and says in it what is more than its description."""
         issue = await self._create(news, content)
         try:
-            await self._say(news, issue, told)
+            issue = await self._say(news, issue, told)
         except (Throttled, Unreachable) as error:
             # These mean that nothing was done. The issue is there, though: the next telling has to look for it.
             raise NoAnswer(f"the issue {issue.key} was created, and not yet commented: {error}") from error
         return issue.receipt()
 
-    async def _say(self, news: News | Digest, issue: Issue, told: Telling) -> None:
+    async def _say(self, news: News | Digest, issue: Issue, told: Telling) -> Issue:
+        """Leads the issue where it is to be, and comments. Gives it as it stands now."""
         blocks = list(told.comment)
-        if told.closes and (why_not := await close(self._api, issue.key)):
-            blocks.append(messages.left_open(why_not))
-        if told.reopens and (why_not := await reopen(self._api, issue.key)):
-            blocks.append(messages.left_closed(why_not))
+        if told.closes:
+            why_not = await close(self._api, issue.key)
+            blocks += [messages.left_open(why_not)] if why_not else []
+            issue = replace(issue, closed=not why_not)
+        if told.reopens:
+            why_not = await reopen(self._api, issue.key)
+            blocks += [messages.left_closed(why_not)] if why_not else []
+            issue = replace(issue, closed=bool(why_not))
         if blocks and not (news.repeated and await self._commented(news, issue)):
             await self._api.post(f"issue/{issue.key}/comment", {"body": messages.comment(news, blocks)})
+        return issue
 
     async def _look(self, news: News | Digest) -> Issue | None:
         """The issue that an earlier telling made and could not report. A first message has none to look for."""
@@ -152,7 +174,8 @@ def build(settings: Settings) -> Jira | None:
     if settings.jira_api_token is None:
         return None
     account = Account(settings.jira_user_email, settings.jira_api_token)
-    return Jira(Api(Http(), settings.jira_domain, account), settings.jira_project_key)
+    api = Api(Http(), settings.jira_domain, account)
+    return Jira(api, settings.jira_project_key, secret=settings.jira_webhook_secret)
 
 
 def _known(news: News, receipt: Receipt | None) -> Issue | None:

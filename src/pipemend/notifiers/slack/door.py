@@ -27,7 +27,7 @@ class Signed:
 
     @property
     def door(self) -> Door:
-        return Door(PATH, admits=self.recent, read=self.read, signed=self.signed)
+        return Door(PATH, admits=self.recent, read=self.read, signed=self.signed, keeps=False)
 
     async def close(self) -> None:
         await self._interactions.close()

@@ -10,7 +10,10 @@ from pipemend.store.schema import attempts, audit_trail
 from pipemend.store.verify.attempts import BEGUN
 from pipemend.store.verify.facts import SIMULTANEOUS, Facts, Violation
 
-STOPS = ("acknowledged", "automation_stopped", "closed_without_remediation", "handed_over", "merged", "reopened")
+STOPS = (
+    *("acknowledged", "automation_stopped", "taken_over", "handed_over", "reopened"),
+    *("closed_without_remediation", "merged"),
+)
 GOES_ON = ("retry_granted",)
 PRESSED, RELEASED = "automation_stopped_everywhere", "automation_released"
 

@@ -14,5 +14,8 @@ async def test_the_page_names_every_address_of_the_api_and_no_other(small_world:
         (method.upper(), path) for path, methods in small_world.app.openapi()["paths"].items() for method in methods
     }
 
-    doors = {("POST", path) for path in ("/azure-monitor", "/databricks-monitor", "/slack/interactions")}
+    doors = {
+        ("POST", path)
+        for path in ("/azure-monitor", "/databricks-monitor", "/slack/interactions", "/webhook/jira", "/jira-webhook")
+    }
     assert told - doors - {("GET", "/openapi.json")} == served

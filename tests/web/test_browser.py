@@ -1,85 +1,23 @@
 """The pages in a real browser: they live by themselves, keep their content policy and move nothing under a hand."""
 
 import re
-import shutil
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, Route, async_playwright, expect
+from playwright.async_api import Route, async_playwright, expect
 
 from pipemend.core.commands import Switch
 from pipemend.core.events import RemediationStarted, StatusChanged, TicketOpened
-from pipemend.core.ticket import AI_USER, RemediationStatus, Status, Ticket
+from pipemend.core.ticket import AI_USER, RemediationStatus, Status
 from pipemend.flows.commands import carry_out
-from pipemend.store import access, events, tickets
+from pipemend.store import access
 from pipemend.web.app import create_app
+from tests.web.reader import CHROMIUM, FLAGS, Reader, findings, needs_chromium
 from tests.web.serving import serving
 from tests.web.stage import fill
 from tests.web.world import World
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
-
-
-@dataclass
-class Reader:
-    """Somebody before the dashboard. What the page logs, breaks or asks of others ends up in `said`."""
-
-    world: World
-    address: str
-    browser: Browser
-    said: list[str]
-
-    @asynccontextmanager
-    async def page(self, role: str | None = "operator", **options: object) -> AsyncIterator[Page]:
-        context = await self.browser.new_context(**{"viewport": {"width": 1280, "height": 860}, **options})  # type: ignore[arg-type]
-        if role:
-            await self.sign_in(context, role)
-        page = await context.new_page()
-        page.set_default_timeout(5000)
-        page.on("console", lambda m: self.said.append(m.text) if m.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: self.said.append(str(error)))
-        page.on("request", lambda r: self.said.append(f"left: {r.url}") if self.address not in r.url else None)
-        yield page
-        await context.close()
-
-    async def sign_in(self, context: BrowserContext, role: str) -> None:
-        if not any(row.name == role for row in await self.world.database.read(access.tokens)):
-            await self.world.token(role)
-        value = await self.world.database.write(lambda db: access.sign_in(db, role, self.world.clock.now()))
-        await context.add_cookies([{"name": "pipemend", "value": value, "url": self.address}])
-
-    async def changes(self, ticket: Ticket, event: StatusChanged | RemediationStarted, **columns: object) -> None:
-        """Moves a ticket and saves why, in one unit."""
-
-        def unit(db: object) -> None:
-            tickets.move(db, tickets.get(db, ticket.id), **columns)  # type: ignore[arg-type]
-            events.record(db, event, self.world.clock.now(), ())  # type: ignore[arg-type]
-
-        await self.world.database.write(unit)
-
-
-@pytest.fixture
-async def reader(small_world: World) -> AsyncIterator[Reader]:
-    small_world.clock.moment = datetime.now(UTC)
-    async with serving(small_world.app) as address, async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        made = Reader(small_world, f"http://{address}", browser, [])
-        yield made
-        await browser.close()
-    assert made.said == []
+pytestmark = needs_chromium
 
 
 async def test_one_signs_in_and_out(reader: Reader):
@@ -141,7 +79,7 @@ async def test_what_happened_while_the_page_was_on_its_way_is_not_missed(reader:
         await route.continue_()
 
     async with reader.page() as page:
-        await page.route("**/pipemend.js*", delay)
+        await page.route("**/static/main-*.js", delay)
         await page.goto(f"{reader.address}/dashboard")
         await expect(page.get_by_role("link", name="meanwhile")).to_be_visible()
 
@@ -273,6 +211,16 @@ async def test_the_page_says_when_it_is_offline_and_catches_up(small_world: Worl
             await expect(page.locator("#live")).to_have_text("Live", timeout=10_000)
             await expect(page.get_by_role("link", name="meanwhile")).to_be_visible()
             await browser.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_nobody_is_shut_out(reader: Reader, scheme: str):
+    made = await fill(reader.world)
+    paths = ("/dashboard", f"/dashboard?ticket={made[6].id}", "/dashboard/metrics", "/dashboard/system")
+    async with reader.page("admin", color_scheme=scheme) as page:
+        for path in paths:
+            await page.goto(f"{reader.address}{path}")
+            assert await findings(page) == [], path
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

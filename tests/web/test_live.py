@@ -81,6 +81,19 @@ async def test_events_come_as_they_happen(world: World, address: str):
     }
 
 
+async def test_pages_hear_what_was_found_together_in_one_message(small_world: World, small_address: str):
+    for number in range(3):
+        await small_world.ticket(f"p{number}")
+    headers = {"Authorization": f"Bearer {await small_world.token('viewer')}"}
+    async with connect(f"ws://{small_address}/dashboard/live?since=1", additional_headers=headers) as page:
+        (missed,) = await hear(page, 1)
+        await small_world.ticket("p3")
+        (new,) = await hear(page, 1)
+
+    assert (missed["id"], [event["pipeline"] for event in missed["events"]]) == (3, ["p1", "p2"])
+    assert (new["id"], [event["pipeline"] for event in new["events"]]) == (4, ["p3"])
+
+
 async def test_a_replay_gives_what_came_after_and_then_follows(world: World, address: str):
     world.clock.pass_by(minutes=-5)  # older than what PostgreSQL may still be committing
     for number in range(5):

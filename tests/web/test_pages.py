@@ -14,6 +14,7 @@ from pipemend.core.storm import Cause
 from pipemend.core.ticket import AI_USER, Approval, RemediationStatus, Status
 from pipemend.flows.services import Policy
 from pipemend.store import storms, tickets
+from pipemend.web import static_files
 from tests.web.stage import fill
 from tests.web.world import World
 
@@ -89,16 +90,19 @@ async def test_the_script_asks_for_parts_and_gets_no_frame(small_world: World):
     await small_world.ticket()
     async with await small_world.browser("viewer") as client:
         whole = await client.get("/dashboard")
-        part = await client.get("/dashboard", headers={"X-Pipemend-Fragment": "1"})
+        part = await client.get("/dashboard", headers={"HX-Request-Type": "partial"})
     async with small_world.client() as stranger:
-        refused = await stranger.get("/dashboard", headers={"X-Pipemend-Fragment": "1"})
+        here = {"HX-Request-Type": "partial", "HX-Current-URL": "http://pipemend.test/dashboard?tab=open"}
+        refused = await stranger.get("/dashboard", headers=here)
+        lost = await stranger.get("/dashboard", headers={**here, "HX-Current-URL": "http://[nowhere"})
 
     assert "<header" in whole.text
     assert "<header" not in part.text
-    assert 'data-part="list"' in part.text
-    assert "x-pipemend-fragment" in part.headers["vary"]
-    assert refused.status_code == 401
-    assert refused.headers["content-type"] == "application/problem+json"
+    assert 'id="list"' in part.text
+    assert "HX-Request-Type" in part.headers["vary"]
+    assert (refused.status_code, refused.text) == (401, "")
+    assert refused.headers["hx-redirect"] == "/login?next=%2Fdashboard%3Ftab%3Dopen"
+    assert lost.headers["hx-redirect"] == "/login"
 
 
 async def test_texts_from_outside_are_shown_as_texts(small_world: World):
@@ -321,20 +325,32 @@ async def test_a_ticket_closed_by_the_machine_names_it_in_words(small_world: Wor
     assert "Closed after 6m 12s" in page
 
 
-@pytest.mark.parametrize(("name", "kind"), [("pipemend.css", "text/css"), ("pipemend.js", "text/javascript")])
-async def test_static_files_are_kept_by_their_content(small_world: World, name: str, kind: str):
+KINDS = [("main.css", "text/css"), ("main.js", "text/javascript"), ("icon.svg", "image/svg"), ("inter", "font/woff2")]
+
+
+@pytest.mark.parametrize(("name", "kind"), KINDS)
+async def test_static_files_are_named_by_their_content_and_kept_for_good(small_world: World, name: str, kind: str):
     async with small_world.client() as client:
-        page = (await client.get("/login")).text if name.endswith("css") else ""
-        bare = await client.get(f"/static/{name}")
-        marked = await client.get(f"/static/{name}", params={"v": bare.headers["etag"].strip('"')})
+        page = (await client.get("/login")).text
+        stem, _, end = name.partition(".")
+        (address,) = re.findall(rf'"(/static/{stem}-[^"]*{end})"', page) or [static_files.address(name)]
+        plain = await client.get(address, headers={"Accept-Encoding": "identity"})
+        packed = [
+            await client.get(address, headers={"Accept-Encoding": word}) for word in ("gzip, deflate", "gzip, br")
+        ]
 
-    assert bare.headers["content-type"].startswith(kind)
-    assert "immutable" in marked.headers["cache-control"]
-    assert bare.headers["cache-control"] == "no-cache"
-    assert not page or f"/static/{name}?v={bare.headers['etag'].strip(chr(34))}" in page
+    assert plain.headers["content-type"].startswith(kind)
+    assert plain.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert "content-encoding" not in plain.headers
+    if kind != "font/woff2":
+        assert [answer.headers["content-encoding"] for answer in packed] == ["gzip", "br"]
+    assert all(answer.headers["vary"] == "Accept-Encoding" for answer in packed)
+    assert packed[0].content == plain.content
 
 
-@pytest.mark.parametrize("path", ["/static/../app.py", "/static/%2e%2e%2fapp.py", "/static/none.css", "/static/"])
+@pytest.mark.parametrize(
+    "path", ["/static/../app.py", "/static/%2e%2e%2fapp.py", "/static/none.css", "/static/", "/static/manifest.json"]
+)
 async def test_nothing_else_is_served_as_a_file(small_world: World, path: str):
     async with small_world.client() as client:
         assert (await client.get(path)).status_code == 404

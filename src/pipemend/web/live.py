@@ -64,12 +64,16 @@ class Reader:
         return event_id <= self.head and event_id not in self.gaps
 
 
+# Some events, each with its id and the text that every socket gets.
+Told = Sequence[tuple[int, str]]
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one look found: ids and the text that every socket gets."""
+    """What one look found."""
 
     number: int
-    events: tuple[tuple[int, str], ...]
+    events: Told
 
 
 class Live:
@@ -87,25 +91,27 @@ class Live:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="live")
         self._connection: sa.Connection | None = None
 
-    async def follow(self, since: int | None) -> AsyncIterator[str]:
-        """Events as texts: those above `since`, then whatever comes. Raises TooSlow."""
+    async def follow(self, since: int | None) -> AsyncIterator[Told]:
+        """Events as they were found together: those above `since`, then whatever comes. Raises TooSlow."""
         await self._begin()
         number, knew = self.number, Reader(self.reader.head, dict(self.reader.gaps)).knew
         told: set[int] = set()
         if since is not None:
-            async for event_id, text in self._replay(since):
-                if not knew(event_id):
-                    told.add(event_id)  # it will come again in a batch
-                yield text
+            async for events in self._replay(since):
+                told.update(
+                    event_id for event_id, _ in events if not knew(event_id)
+                )  # these will come again in a batch
+                yield events
         while True:
             changed = self._changed  # taken before looking, so that no call is missed
             if self.batches and number + 1 < self.batches[0].number:
                 raise TooSlow
             for batch in self._after(number):
                 number = batch.number
-                for event_id, text in batch.events:
-                    if event_id not in told:
-                        yield text
+                if told:
+                    yield [event for event in batch.events if event[0] not in told]
+                else:
+                    yield batch.events
             await changed.wait()
 
     async def close(self) -> None:
@@ -146,14 +152,13 @@ class Live:
         done, self._changed = self._changed, asyncio.Event()
         done.set()
 
-    async def _replay(self, since: int) -> AsyncIterator[tuple[int, str]]:
+    async def _replay(self, since: int) -> AsyncIterator[Told]:
         if self.database.several:
             moment = self.clock.now() - timedelta(seconds=PATIENCE)
             since = await self.database.read(partial(rows_of.first_recent, event_id=since, moment=moment)) - 1
         while True:
             rows = await self.database.read(partial(rows_of.since, event_id=since, limit=CHUNK))
-            for row in rows:
-                yield row.id, text_of(row)
+            yield [(row.id, text_of(row)) for row in rows]
             if len(rows) < CHUNK:
                 return
             since = rows[-1].id

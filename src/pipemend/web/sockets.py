@@ -1,8 +1,8 @@
-"""`/ws`: every event as one JSON object, for programs and for our own pages."""
+"""`/ws` for programs, every event one JSON object; `/dashboard/live` for our own pages, which gets them in batches."""
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -11,7 +11,7 @@ from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from starlette.websockets import WebSocketState
 
 from pipemend.web.auth import origin_is_ours, who
-from pipemend.web.live import Live, TooSlow
+from pipemend.web.live import Live, Told, TooSlow
 from pipemend.web.problems import problem
 
 LOOK_AGAIN = 30.0  # seconds after which a session is looked at again
@@ -22,9 +22,31 @@ log = logging.getLogger(__name__)
 router = APIRouter()
 
 
+# How events that were found together go over a socket.
+Form = Callable[[Told], Sequence[str]]
+
+
 @router.websocket("/ws")
 async def follow(socket: WebSocket) -> None:
     """`?since=N` replays the events above N; without it only new ones come."""
+    await _admit(socket, lambda events: [text for _, text in events])
+
+
+@router.websocket("/dashboard/live")
+async def follow_as_a_page(socket: WebSocket) -> None:
+    """`{"id": 812, "events": [...]}`, free to change with our pages; `id` is the newest event in it."""
+    await _admit(socket, batch_of)
+
+
+def batch_of(events: Told) -> Sequence[str]:
+    """One message for all; the texts are JSON already."""
+    if not events:
+        return ()
+    return (f'{{"id": {max(number for number, _ in events)}, "events": [{",".join(text for _, text in events)}]}}',)
+
+
+async def _admit(socket: WebSocket, form: Form) -> None:
+    """Looks who is there and what they want, and serves them."""
     try:
         user = await who(socket)
     except (sa.exc.SQLAlchemyError, TimeoutError):
@@ -37,12 +59,12 @@ async def follow(socket: WebSocket) -> None:
     if since is not None and not (since.isascii() and since.isdigit() and int(since[:20]) <= BIGGEST):
         return await _deny(socket, 422, "since: must be the id of an event")
     await socket.accept()
-    await _serve(socket, None if since is None else int(since))
+    await _serve(socket, None if since is None else int(since), form)
 
 
-async def _serve(socket: WebSocket, since: int | None) -> None:
+async def _serve(socket: WebSocket, since: int | None, form: Form) -> None:
     live: Live = socket.app.state.live
-    work = {_task(_pour(socket, live, since)), _task(_listen(socket)), _task(_watch(socket))}
+    work = {_task(_pour(socket, live, since, form)), _task(_listen(socket)), _task(_watch(socket))}
     try:
         ended, _ = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
         code, reason = ended.pop().result()
@@ -64,11 +86,12 @@ def _task(work: Coroutine[Any, Any, End]) -> asyncio.Task[End]:
     return asyncio.create_task(work)
 
 
-async def _pour(socket: WebSocket, live: Live, since: int | None) -> End:
+async def _pour(socket: WebSocket, live: Live, since: int | None, form: Form) -> End:
     try:
-        async for text in live.follow(since):
-            async with asyncio.timeout(SEND_SECONDS):
-                await socket.send_text(text)
+        async for events in live.follow(since):
+            for text in form(events):
+                async with asyncio.timeout(SEND_SECONDS):
+                    await socket.send_text(text)
     except (TooSlow, TimeoutError):
         return COME_BACK, "too slow: come back with since"
     except sa.exc.SQLAlchemyError:

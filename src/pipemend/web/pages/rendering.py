@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import sqlalchemy as sa
 from fastapi import Request
@@ -19,7 +19,7 @@ from pipemend.web.operations import automation_in
 from pipemend.web.pages import words
 
 PAGES = ("/dashboard", "/login", "/logout")
-FRAGMENT = "x-pipemend-fragment"
+ASKED_FOR = "HX-Request-Type"  # "partial": only what stands in <main>, and the banner
 
 environment = Environment(
     loader=PackageLoader("pipemend.web.pages"),
@@ -49,11 +49,15 @@ def frame_in(db: sa.Connection, services: Services, user: User) -> Frame:
 
 
 def show(request: Request, template: str, frame: Frame, status: int = 200, **context: Any) -> HTMLResponse:
-    """A page; only its moving parts where our script asks for them."""
-    layout = "part.html" if request.headers.get(FRAGMENT) else "page.html"
+    """A page; only what moves in it where our script asks for that."""
+    layout = "part.html" if partial(request) else "page.html"
     answer = render(template, status, layout=layout, frame=frame, now=frame.now, **context)
-    answer.headers["Vary"] = FRAGMENT
+    answer.headers["Vary"] = ASKED_FOR
     return answer
+
+
+def partial(request: Request) -> bool:
+    return request.headers.get(ASKED_FOR) == "partial"
 
 
 def render(template: str, status: int = 200, /, **context: Any) -> HTMLResponse:
@@ -66,9 +70,18 @@ def error_page(request: Request, status: int, detail: str) -> Response | None:
     looked_for = status == 404 and "text/html" in request.headers.get("Accept", "")
     if not (path.startswith(PAGES) or looked_for):
         return None
-    if request.headers.get(FRAGMENT):
-        return None  # our script asks for a part of a page, and must never get a sign-in form in its place
+    if partial(request):  # a part of a page is asked for, and must never become a sign-in form
+        return Response(status_code=401, headers={"HX-Redirect": _to_the_form(request)}) if status == 401 else None
     if status == 401 and request.method == "GET":
-        query = f"?{request.url.query}" if request.url.query else ""
-        return RedirectResponse(f"/login?next={quote(path + query, safe='')}", 303)
+        return RedirectResponse(_to_the_form(request), 303)
     return render("error.html", status, status=status, title=HTTPStatus(status).phrase, detail=detail)
+
+
+def _to_the_form(request: Request) -> str:
+    """The sign-in page, and back to where the reader is."""
+    try:
+        here = urlsplit(request.headers.get("HX-Current-URL") or str(request.url))
+    except ValueError:  # no address at all
+        return "/login"
+    query = f"?{here.query}" if here.query else ""
+    return f"/login?next={quote(here.path + query, safe='')}"

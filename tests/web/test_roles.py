@@ -46,7 +46,9 @@ TABLE: dict[str | None, str] = {
         POST /api/tickets/{ticket_id}/acknowledge
         POST /api/tickets/{ticket_id}/approve
         POST /api/tickets/{ticket_id}/correct
+        POST /api/tickets/{ticket_id}/escalate
         POST /api/tickets/{ticket_id}/reject
+        POST /api/tickets/{ticket_id}/reopen
         POST /api/tickets/{ticket_id}/retry
         POST /api/tickets/{ticket_id}/stop
         POST /dashboard/system/automation
@@ -54,7 +56,9 @@ TABLE: dict[str | None, str] = {
         POST /dashboard/system/pauses/end
         POST /dashboard/tickets/{ticket_id}/approve
         POST /dashboard/tickets/{ticket_id}/correct
+        POST /dashboard/tickets/{ticket_id}/escalate
         POST /dashboard/tickets/{ticket_id}/reject
+        POST /dashboard/tickets/{ticket_id}/reopen
         POST /dashboard/tickets/{ticket_id}/{word}
     """,
     ADMIN: """

@@ -66,7 +66,6 @@ async def test_one_in_trouble_is_asked_less_and_the_others_as_ever(
     await worker.stop()
 
     assert counted["adf-slow"] <= 2  # it is asked again when it did not answer in time, or after what it asked for
-    assert min(counted[name] for name in OTHERS[1:]) > counted["adf-slow"]
 
 
 async def asked(stage: Stage) -> Counter[str]:

@@ -3,10 +3,11 @@
 import asyncio
 import itertools
 import json
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pipemend.core.alert import Alert, Signal
 from pipemend.core.attempt import Attempt, Progress, Running, Stage
@@ -17,6 +18,7 @@ from pipemend.platforms.data_factory import alerts
 from tests.fakes.factory import FakeFactory, FakeRerun
 
 PATH = "/subscriptions/5/resourcegroups/rg/providers/microsoft.datafactory/factories/adf-bench"
+LATE = timedelta(minutes=2)
 GATEWAY = "The remote server returned an error: (504) Gateway Timeout. The request timed out at the source system."
 
 
@@ -36,7 +38,7 @@ class Invented(FakeFactory):
         self.started_at: dict[str, datetime] = {}
         self.rerun = Instant(self)
         self.remedies = {"retry_pipeline": self.rerun}
-        self._fresh: dict[str, Run] = {}
+        self._ended: list[Run] = []  # in the order of their ends
 
     def read(self, signal: Signal) -> Alert | None:
         return alerts.read(signal, lambda name: None)
@@ -65,12 +67,12 @@ class Invented(FakeFactory):
         return Failure(platform=self.name, pipeline=run.pipeline, run_id=run.ref.run_id, faults=(fault,))
 
     async def changes(self, resource: Resource, since: datetime) -> Changes:
-        """What has changed since it was asked the last time."""
+        """What has ended since then, and in the two minutes before: as long as a run may need to show up."""
         self.calls["changes"] += 1
-        mine = [run for run in self._fresh.values() if run.ref.resource == resource.id]
-        for run in mine:
-            del self._fresh[run.ref.run_id]
-        return Changes(tuple(mine), self.clock.now())
+        now = self.clock.now()
+        first = bisect_left(self._ended, since - LATE, key=lambda run: run.ended_at)
+        mine = [run for run in self._ended[first:] if run.ref.resource == resource.id]
+        return Changes(tuple(mine), now)
 
     def start(self, attempt: Attempt) -> str:
         """A rerun, which ends by itself if that was asked for."""
@@ -87,7 +89,8 @@ class Invented(FakeFactory):
 
     def end(self, run_id: str) -> None:
         ended = replace(self.runs[run_id], status=RunStatus.SUCCEEDED, ended_at=self.clock.now())
-        self.runs[run_id] = self._fresh[run_id] = ended
+        self.runs[run_id] = ended
+        self._ended.append(ended)
 
     def end_all(self) -> None:
         for run_id, run in self.runs.items():

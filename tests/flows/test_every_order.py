@@ -21,13 +21,15 @@ from pipemend.core.errors import NotFound, Stale
 from pipemend.core.playbook import PipelineRule
 from pipemend.core.run import Run, RunRef, RunStatus
 from pipemend.core.ticket import AI_USER, Ticket
+from pipemend.flows import feed, sifting
 from pipemend.flows.callbacks import heard
 from pipemend.store import tickets
 from pipemend.store.attempts import WAITS_OR_LIVES
 from pipemend.store.database import Database
-from pipemend.store.schema import alerts, attempts
+from pipemend.store.schema import alerts, attempts, feeds
 from pipemend.store.schema import tickets as ticket_rows
 from tests.conftest import driver
+from tests.fakes.factory import FACTORY
 from tests.postgres import drop_database, fresh_database
 from tests.world import World
 
@@ -193,6 +195,19 @@ class Story:
         await self._one_rerun_runs()
         assert not await self.world.broken(), "the tables contradict each other"
         assert all(call.approved_by or call.by != AI_USER for call in calls) or not self.asks, "nobody has said yes"
+        if not self.world.database.several:
+            await self.world.database.write(self._nothing_is_sifted_out)
+
+    def _nothing_is_sifted_out(self, db: sa.Connection) -> None:
+        """What a reading of the feed leaves aside would have changed nothing."""
+        services, runs = self.world.services, list(self.world.adf.runs.values())
+        since = db.execute(sa.select(feeds.c.started_at)).scalar_one()
+        kept = {run.ref for run in sifting.news(db, FACTORY, runs, since)}
+        before = _changes(db)
+        for run in runs:
+            if run.ref not in kept:
+                feed.saw(services, run, since, db)
+        assert _changes(db) == before, "the feed overlooks something"
 
     async def _one_rerun_runs(self) -> None:
         remedy = self.world.adf.rerun
@@ -251,6 +266,12 @@ class Story:
             return row.role, tickets.get(db, row.ticket_id)
 
         return await self.world.database.read(ask)
+
+
+def _changes(db: sa.Connection) -> int:
+    """How many rows this connection has changed."""
+    file: Any = db.connection.driver_connection
+    return int(file.total_changes)
 
 
 def _unfinished(db: sa.Connection) -> int:

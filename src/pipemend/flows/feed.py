@@ -11,11 +11,10 @@ import sqlalchemy as sa
 
 from pipemend.core.alert import Alert
 from pipemend.core.attempt import Attempt, AttemptStatus
-from pipemend.core.clock import stamp
 from pipemend.core.errors import OutsideError, Overtaken, Throttled
 from pipemend.core.run import Resource, Run, RunStatus
 from pipemend.core.ticket import PIPELINE_USER, RemediationStatus, Ticket
-from pipemend.flows import again, endings, persons
+from pipemend.flows import again, endings, persons, sifting
 from pipemend.flows.saving import surely
 from pipemend.flows.services import Services
 from pipemend.store import alerts, attempts, feeds, tickets
@@ -92,7 +91,8 @@ async def _take_runs(s: Services, resource: Resource, runs: Sequence[Run], since
     """Takes in what changed, one unit a run. False: the database did not take all of it, ask again from there."""
     complete = True
     for start in range(0, len(runs), TOGETHER):
-        some = runs[start : start + TOGETHER]
+        together = runs[start : start + TOGETHER]
+        some = await s.database.read(partial(sifting.news, resource=resource, runs=together, since=since))
         units = (s.database.write(partial(saw, s, run, since)) for run in some)
         for run, ended in zip(some, await asyncio.gather(*units, return_exceptions=True), strict=True):
             if isinstance(ended, Overtaken):  # another worker, or a loop of ours, moved the same row just now
@@ -101,8 +101,8 @@ async def _take_runs(s: Services, resource: Resource, runs: Sequence[Run], since
             elif isinstance(ended, BaseException):
                 log.error("a run of the feed stumbled", exc_info=ended, extra={"run_id": run.ref.run_id})
                 complete = complete and not transient(ended)
-    if runs:
-        s.wake.set()
+        if some:
+            s.wake.set()
     return complete
 
 
@@ -113,8 +113,7 @@ def saw(s: Services, run: Run, since: datetime, db: sa.Connection) -> None:
     if known is None:
         _saw_new(db, s, run, since, now)
         return
-    changed = known.status != str(run.status) or (run.ended and known.ended_at != run.ended_at)
-    if changed:
+    if changed := sifting.changed(known, run):
         tickets.lock(db, known.ticket_id)  # the ticket before its runs, as everybody does
         tickets.run_changed(db, run.ref, run.status, run.ended_at)
     if known.role == "rerun":
@@ -139,14 +138,13 @@ def _saw_new(db: sa.Connection, s: Services, run: Run, since: datetime, now: dat
         return
     if mother := persons.mother(db, run):
         persons.saw(db, s, mother, run, now)
-    elif run.failed and (run.ended_at is None or run.ended_at >= since):
+    elif sifting.unheard(run, since):
         report(db, run, now)
 
 
 def report(db: sa.Connection, run: Run, now: datetime) -> None:
     """A failure that the feed has found: an alert like any other, once for each end of a run."""
-    end = stamp(run.ended_at) if run.ended_at else ""
-    alerts.insert(db, _alert(run), now, feed_key=f"{run.ref.platform}:{run.ref.resource}:{run.ref.run_id}:{end}")
+    alerts.insert(db, _alert(run), now, feed_key=sifting.feed_key(run))
 
 
 def _alert(run: Run) -> Alert:

@@ -1,6 +1,6 @@
 """Alerts: one row for each failure that a delivery or the feed reports, until it has found its ticket."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -56,6 +56,11 @@ def insert(
         "due_at": now,
     }
     return insert_new(db, alerts, values) is not None
+
+
+def reported(db: sa.Connection, feed_keys: Sequence[str]) -> Set[str]:
+    """Those of some failures that the feed has reported before."""
+    return set(db.scalars(sa.select(alerts.c.feed_key).where(alerts.c.feed_key.in_(feed_keys))))
 
 
 def claim_due(db: sa.Connection, now: datetime, limit: int, until: datetime, owner: str) -> Sequence[Kept]:

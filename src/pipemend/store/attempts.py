@@ -1,6 +1,6 @@
 """Attempts: one row each, moved by conditional updates."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from statistics import median
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from pipemend.core.attempt import FOUND, LIVE, LOST, MOVES, RERUN, UPSTREAM, Attempt, AttemptStatus
 from pipemend.core.errors import MoveRefused, NotFound, Overtaken
-from pipemend.core.run import RunRef, RunStatus
+from pipemend.core.run import Resource, RunRef, RunStatus
 from pipemend.store.rows import Row, as_read
 from pipemend.store.schema import attempts, ticket_runs, tickets
 
@@ -86,6 +86,21 @@ def by_rerun(db: sa.Connection, ref: RunRef) -> Attempt | None:
         )
     ).first()
     return from_row(row) if row else None
+
+
+def watched(db: sa.Connection, resource: Resource, run_ids: Sequence[str]) -> Set[str]:
+    """Those of some runs that are reruns whose end is still waited for, or may come late."""
+    wish = (
+        sa.select(attempts.c.remediation_run_id)
+        .join(tickets, tickets.c.id == attempts.c.ticket_id)
+        .where(
+            attempts.c.remediation_run_id.in_(run_ids),
+            attempts.c.status.in_((AttemptStatus.IN_PROGRESS, AttemptStatus.TIMED_OUT)),
+            tickets.c.platform == resource.platform,
+            tickets.c.resource == resource.id,
+        )
+    )
+    return set(db.scalars(wish))
 
 
 def move(db: sa.Connection, was: Attempt, becomes: AttemptStatus, **changes: Any) -> Attempt:

@@ -1,6 +1,6 @@
 """Tickets and the runs that belong to them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import asdict, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from pipemend.core.badge import Tab
 from pipemend.core.errors import MoveRefused, NotFound, Overtaken
-from pipemend.core.run import RunRef, RunStatus
+from pipemend.core.run import Resource, RunRef, RunStatus
 from pipemend.core.sla import SlaStatus
 from pipemend.core.ticket import REMEDIATION_MOVES, Ticket
 from pipemend.store.rows import Row, as_read, insert_new
@@ -196,6 +196,18 @@ def known_run(db: sa.Connection, ref: RunRef) -> Row | None:
     return db.execute(sa.select(ticket_runs).where(_is(ref))).first()
 
 
+def known_runs(db: sa.Connection, resource: Resource, run_ids: Sequence[str]) -> Mapping[str, Row]:
+    """Those of some runs that belong to our tickets, by their ids."""
+    rows = db.execute(sa.select(ticket_runs).where(_at(ticket_runs, resource), ticket_runs.c.run_id.in_(run_ids)))
+    return {row.run_id: row for row in rows}
+
+
+def groups(db: sa.Connection, resource: Resource, among: Collection[str]) -> Set[str]:
+    """Those of some run groups in which a run of a ticket has failed."""
+    wish = sa.select(tickets.c.run_group_id).where(_at(tickets, resource), tickets.c.run_group_id.in_(among))
+    return set(db.scalars(wish))
+
+
 def run_changed(db: sa.Connection, ref: RunRef, status: RunStatus, ended_at: datetime | None) -> None:
     db.execute(ticket_runs.update().where(_is(ref)).values(status=str(status), ended_at=ended_at))
 
@@ -208,6 +220,10 @@ def hand_over_runs(db: sa.Connection, ticket_id: str, into: str, *, root_as: str
 
 def runs_of(db: sa.Connection, ticket_id: str) -> Sequence[Row]:
     return db.execute(sa.select(ticket_runs).where(ticket_runs.c.ticket_id == ticket_id)).all()
+
+
+def _at(table: sa.Table, resource: Resource) -> sa.ColumnElement[bool]:
+    return sa.and_(table.c.platform == resource.platform, table.c.resource == resource.id)
 
 
 def _is(ref: RunRef) -> sa.ColumnElement[bool]:

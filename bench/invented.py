@@ -39,6 +39,7 @@ class Invented(FakeFactory):
         self.rerun = Instant(self)
         self.remedies = {"retry_pipeline": self.rerun}
         self._ended: list[Run] = []  # in the order of their ends
+        self._ends: list[datetime] = []
 
     def read(self, signal: Signal) -> Alert | None:
         return alerts.read(signal, lambda name: None)
@@ -70,7 +71,7 @@ class Invented(FakeFactory):
         """What has ended since then, and in the two minutes before: as long as a run may need to show up."""
         self.calls["changes"] += 1
         now = self.clock.now()
-        first = bisect_left(self._ended, since - LATE, key=lambda run: run.ended_at)
+        first = bisect_left(self._ends, since - LATE)
         mine = [run for run in self._ended[first:] if run.ref.resource == resource.id]
         return Changes(tuple(mine), now)
 
@@ -88,9 +89,11 @@ class Invented(FakeFactory):
         return run_id
 
     def end(self, run_id: str) -> None:
-        ended = replace(self.runs[run_id], status=RunStatus.SUCCEEDED, ended_at=self.clock.now())
+        now = self.clock.now()
+        ended = replace(self.runs[run_id], status=RunStatus.SUCCEEDED, ended_at=now)
         self.runs[run_id] = ended
         self._ended.append(ended)
+        self._ends.append(now)
 
     def end_all(self) -> None:
         for run_id, run in self.runs.items():

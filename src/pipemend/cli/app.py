@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from pipemend.core.badge import Tab
+
 app = typer.Typer(
     name="pipemend",
     help="Finds out why a data pipeline failed, tries the right repair, watches it, and hands over when it must.",
@@ -200,8 +202,46 @@ def resume(
     switches.resume(url, token, pipeline)
 
 
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command("tickets")
+def tickets_list(
+    token: Token,
+    url: Url = "http://127.0.0.1:8000",
+    search: Annotated[
+        str, typer.Option("--search", "-s", help="Words in it: id, pipeline, error, run, Jira issue.")
+    ] = "",
+    tab: Annotated[Tab | None, typer.Option(help="Only these.")] = None,
+    pipeline: Annotated[str, typer.Option(help="Name of the pipeline or job.")] = "",
+    connection: Annotated[str, typer.Option(help="Name of the factory or workspace.")] = "",
+    platform: Annotated[str, typer.Option(help="data_factory or databricks.")] = "",
+    error_type: Annotated[str, typer.Option(help="As GatewayTimeout.")] = "",
+    severity: Annotated[str, typer.Option(help="Critical, High, Medium or Low.")] = "",
+    team: Annotated[str, typer.Option(help="Whose they are.")] = "",
+    sort: Annotated[str, typer.Option(help="newest, oldest, pipeline or severity.")] = "newest",
+    page: Annotated[int, typer.Option(min=1, help="Which page.")] = 1,
+    page_size: Annotated[int, typer.Option(min=1, max=200, help="Tickets on a page.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """Lists tickets, with the count of every tab."""
+    from pipemend.cli.tickets import list_tickets
+
+    asked = {"q": search, "tab": tab and str(tab), "pipeline": pipeline, "connection": connection, "platform": platform}
+    asked |= {"error_type": error_type, "severity": severity, "team": team, "sort": sort}
+    list_tickets(url, token, {**asked, "page": page, "page_size": page_size}, as_json=as_json)
+
+
 TicketId = Annotated[str, typer.Argument(metavar="TICKET", help="Id of the ticket.")]
 Proposal = Annotated[str | None, typer.Option(help="Only if this is still what is proposed: its id.")]
+
+
+@app.command("ticket")
+def ticket_show(ticket: TicketId, token: Token, url: Url = "http://127.0.0.1:8000", as_json: Json = False) -> None:
+    """Shows one ticket: what broke and why, what was decided and tried, who did what."""
+    from pipemend.cli.tickets import show_ticket
+
+    show_ticket(url, token, ticket, as_json=as_json)
 
 
 @app.command()

@@ -25,6 +25,7 @@ from pipemend.store.schema import (
     audit_trail,
     deliveries,
     feeds,
+    leases,
     receipts,
     switches,
     ticket_runs,
@@ -361,6 +362,27 @@ def test_an_alert_a_message_and_a_feed_that_nobody_looks_at_are_named(story: Sto
     story.db.execute(feeds.update().values(due_at=None))
     rows = [violation.row for violation in story.found() if violation.rule == "row that nobody looks at"]
     assert set(rows) == {"alert 1", story.healing, f"feed {FACTORY.id}"}
+
+
+def borrow(story: Story, key: str, due_at: datetime | None) -> None:
+    about = {"platform": "databricks", "resource": "adb-1", "target": "1124-cluster", "action": "restart_cluster"}
+    row = {**about, "attempt_key": key, "terms": {}, "taken_at": story.now, "due_at": due_at}
+    story.db.execute(leases.insert().values(**row))
+
+
+def test_something_borrowed_that_is_given_back_one_day_is_allowed(story: Story) -> None:
+    borrow(story, story.attempt().key, due_at=story.now + timedelta(hours=1))
+    assert story.found() == []
+
+
+def test_something_borrowed_that_nobody_gives_back_is_named(story: Story) -> None:
+    borrow(story, story.attempt().key, due_at=None)
+    assert [(one.rule, one.row) for one in story.found()] == [("row that nobody looks at", story.healed)]
+
+
+def test_something_borrowed_by_no_attempt_is_named(story: Story) -> None:
+    borrow(story, f"{story.healed}-7", due_at=story.now)
+    assert [(one.rule, one.row) for one in story.found()] == [("borrowed by nobody", story.healed)]
 
 
 def test_an_attempt_is_looked_at_only_while_its_flow_lives(story: Story) -> None:

@@ -38,6 +38,10 @@ async def _one(s: Services, row: Row) -> None:
     except (OutsideError, TimeoutError) as error:
         await _failed(s, row, str(error) or "no answer in time")
         return
+    except Exception as error:  # what stumbles over one thing must not keep the others
+        log.exception("giving something back stumbled", extra={"target": row.target})
+        await _failed(s, row, f"{type(error).__name__}: {error}"[:300])
+        return
     if not waits:
         await s.database.write(lambda db: borrowed.returned(db, row))
         s.wake.set()  # somebody may be waiting for it

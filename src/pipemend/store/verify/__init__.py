@@ -16,6 +16,7 @@ CHECKS: Sequence[Check] = (
     attempts.nobody_went_beyond_the_limit,
     attempts.one_attempt_at_a_time,
     attempts.one_rerun_belongs_to_one_attempt,
+    attempts.what_is_borrowed_has_its_attempt,
     attempts.healed_by_the_platforms_word,
     starts.one_start_for_each_attempt,
     starts.healed_runs_went_well,

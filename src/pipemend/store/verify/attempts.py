@@ -8,7 +8,7 @@ from pipemend.core.attempt import AttemptStatus
 from pipemend.core.run import RunStatus
 from pipemend.core.ticket import AI_USER, RemediationStatus
 from pipemend.store.attempts import WAITS_OR_LIVES
-from pipemend.store.schema import attempts, ticket_runs, tickets
+from pipemend.store.schema import attempts, leases, ticket_runs, tickets
 from pipemend.store.verify.facts import Facts, Violation
 
 BEGUN = attempts.c.via.is_not(None)  # written when it leaves `waiting`
@@ -91,6 +91,14 @@ def one_rerun_belongs_to_one_attempt(db: sa.Connection, facts: Facts) -> Iterato
     wish = sa.select(attempts.c.ticket_id, attempts.c.remediation_run_id)
     for ticket_id, run_id in db.execute(wish.where(attempts.c.remediation_run_id.is_not(None), ~known)):
         yield Violation("rerun claimed twice", ticket_id, f"the run {run_id} is not noted as its rerun")
+
+
+def what_is_borrowed_has_its_attempt(db: sa.Connection, facts: Facts) -> Iterator[Violation]:
+    """What a remedy has borrowed outside, such as a cluster, was borrowed by an attempt that has begun."""
+    begun = sa.exists().where(attempts.c.key == leases.c.attempt_key, BEGUN)
+    for target, key in db.execute(sa.select(leases.c.target, leases.c.attempt_key).where(~begun)):
+        says = f"{target} was borrowed for attempt {key}, which was never begun"
+        yield Violation("borrowed by nobody", key.rpartition("-")[0], says)
 
 
 def healed_by_the_platforms_word(db: sa.Connection, facts: Facts) -> Iterator[Violation]:

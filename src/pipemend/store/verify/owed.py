@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from pipemend.core.ticket import RemediationStatus
 from pipemend.store.alerts import OPEN_STATES
 from pipemend.store.attempts import WAITS_OR_LIVES
-from pipemend.store.schema import alerts, attempts, feeds, receipts, tickets
+from pipemend.store.schema import alerts, attempts, feeds, leases, receipts, tickets
 from pipemend.store.tickets import UNCLOSED
 from pipemend.store.verify.facts import Facts, Violation
 from pipemend.store.verify.messages import UNTOLD
@@ -16,7 +16,7 @@ RULE = "row that nobody looks at"
 
 
 def nothing_is_forgotten(db: sa.Connection, facts: Facts) -> Iterator[Violation]:
-    """Alerts, attempts, tickets, messages and feeds."""
+    """Alerts, attempts, tickets, messages, feeds, and what was borrowed outside."""
     yield from _attempts(db, facts)
     yield from _tickets(db)
     unsettled = sa.select(alerts.c.id, alerts.c.state).where(alerts.c.state.in_(OPEN_STATES), _idle(alerts))
@@ -27,6 +27,9 @@ def nothing_is_forgotten(db: sa.Connection, facts: Facts) -> Iterator[Violation]
         yield Violation(RULE, ticket_id, f"a message to {notifier} is {state}")
     for resource in db.scalars(sa.select(feeds.c.resource).where(_idle(feeds))):
         yield Violation(RULE, f"feed {resource}", "it is not read")
+    kept = sa.select(leases.c.target, leases.c.attempt_key)
+    for target, key in db.execute(kept.where(_idle(leases)).order_by(leases.c.target)):
+        yield Violation(RULE, key.rpartition("-")[0], f"{target} is not given back")
 
 
 def _idle(table: sa.Table) -> sa.ColumnElement[bool]:

@@ -305,3 +305,22 @@ async def test_whenever_we_die_it_is_done_once_and_given_back(
     assert (await world.ticket()).ack_user == "AI_AUTO_HEAL"
     await given_back(world)
     assert cluster(world)["node_type_id"] == "Standard_D4s_v3"
+
+
+async def test_what_stumbles_over_one_thing_keeps_no_other_from_its_owner(
+    world: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = fails(world)
+    await world.after(31)
+    await arrives(world)
+    world.ends(run_id, "SUCCESS")
+    await world.after(31)
+
+    async def breaks(*_: object) -> str:
+        raise RuntimeError("nobody expected this")
+
+    monkeypatch.setattr(world.services.platforms["databricks"].remedies["scale_up_cluster"], "give_back", breaks)
+    for _ in range(3):
+        await world.upkeep()  # which goes on with all else
+        await world.after(61)
+    assert "nobody expected" in (await world.audit_line("lease_not_returned")).details["reason"]

@@ -200,6 +200,10 @@ class Settings(BaseModel):
 
     pipemend_host: str = Field("127.0.0.1", description="Address to listen on.")
     pipemend_port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
+    metrics_host: str = Field("127.0.0.1", description="Address at which `pipemend worker` shows `/metrics`.")
+    metrics_port: int | None = Field(
+        None, ge=0, le=65535, description="Port at which `pipemend worker` shows `/metrics`, without a token."
+    )
     pipemend_data_dir: Path = Field(Path("data"), description="Folder of the SQLite file.")
     redact_emails: bool = Field(False, description="Take e-mail addresses out of error texts, like secrets.")
     retention_days: int = Field(

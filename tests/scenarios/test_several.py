@@ -4,6 +4,7 @@ import httpx
 import psycopg
 import pytest
 
+from tests.scenarios.conftest import free_port
 from tests.scenarios.installation import Installation
 from tests.scenarios.test_start import serve
 
@@ -40,13 +41,21 @@ def test_doors_alone_ring_and_a_worker_listens(on_postgres: Installation) -> Non
         assert list(db.notifies(timeout=10, stop_after=1)), "nobody rang"
 
 
-def test_a_worker_tells_how_it_is(on_postgres: Installation) -> None:
-    on_postgres.works("worker", "--health-port", str(on_postgres.port))
+def test_a_worker_tells_how_it_is_and_what_it_has_measured(on_postgres: Installation) -> None:
+    metrics = free_port()
+    on_postgres.environment["METRICS_PORT"] = str(metrics)
+    worker = on_postgres.works("worker", "--health-port", str(on_postgres.port))
 
     assert on_postgres.ready()
     with httpx.Client(base_url=on_postgres.server.base_url, trust_env=False) as anybody:
         assert anybody.get("/healthz").json() == {"status": "ok"}
         assert anybody.get("/api/tickets").status_code == 404
+        page = anybody.get(f"http://127.0.0.1:{metrics}/metrics")
+        assert "pipemend_tickets{" in page.text
+        assert "pipemend_outside_call_seconds" in page.text
+        assert anybody.get(f"http://127.0.0.1:{metrics}/readyz").status_code == 404
+    assert worker.leaves() < 10
+    assert worker.process.returncode == 0
 
 
 @pytest.mark.parametrize("words", [["serve", "--no-worker"], ["worker"]], ids=" ".join)

@@ -79,7 +79,18 @@ GROUPS = (
     Group(
         "The server",
         "",
-        ("database_", "public_", "dashboard_", "allowed_", "pipemend_", "retention_", "redact_", "heartbeat_", "log_"),
+        (
+            "database_",
+            "public_",
+            "dashboard_",
+            "allowed_",
+            "pipemend_",
+            "retention_",
+            "redact_",
+            "heartbeat_",
+            "log_",
+            "metrics_",
+        ),
     ),
 )
 OTHERS = Group("Others", "", ("",))

@@ -4,14 +4,20 @@ import asyncio
 import os
 import signal
 import socket
+from collections.abc import Mapping
+from contextlib import ExitStack
 
 import uvicorn
 
 from pipemend.bootstrap import only_on_postgresql, running
-from pipemend.cli.serve import Server, leave_in_time, listening, until_told
+from pipemend.cli.serve import Server, leave_in_time, listening
+from pipemend.flows.services import Services
 from pipemend.settings import Settings
 from pipemend.telemetry import set_up
-from pipemend.web.app import health_app
+from pipemend.web.app import health_app, metrics_app
+from pipemend.web.operations import Worker
+
+Pages = Mapping[str, socket.socket]  # where each is to be shown, by its path
 
 
 def run(health_port: int | None) -> None:
@@ -20,27 +26,39 @@ def run(health_port: int | None) -> None:
     settings = Settings.load()
     set_up(settings.log_format)
     only_on_postgresql(settings, "pipemend worker")
-    if health_port is None:
-        asyncio.run(_work(settings))
-        return
-    with listening("127.0.0.1", health_port, "--health-port") as door:
-        asyncio.run(_work_and_tell(settings, door))
+    with ExitStack() as held:
+        pages: dict[str, socket.socket] = {}
+        if health_port is not None:
+            pages["/readyz"] = held.enter_context(listening("127.0.0.1", health_port, "--health-port"))
+        if settings.metrics_port is not None:
+            named = "METRICS_HOST, METRICS_PORT"
+            pages["/metrics"] = held.enter_context(listening(settings.metrics_host, settings.metrics_port, named))
+        asyncio.run(_work(settings, pages))
 
 
-async def _work(settings: Settings) -> None:
-    async with running(settings):
+async def _work(settings: Settings, pages: Pages) -> None:
+    async with running(settings) as (services, worker):
         told = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, told.set)
-        print("Pipemend works", flush=True)
+        servers = [(_server(path, services, worker), door) for path, door in pages.items()]
+        shown = [asyncio.create_task(server.serve([door])) for server, door in servers]
+        print(
+            " ".join(["Pipemend works", *(f"http://{_address(door)}{path}" for path, door in pages.items())]),
+            flush=True,
+        )
         await told.wait()
         leave_in_time()
+        for server, _ in servers:
+            server.should_exit = True
+        await asyncio.gather(*shown)
 
 
-async def _work_and_tell(settings: Settings, door: socket.socket) -> None:
-    async with running(settings) as (services, worker):
-        app = health_app(services, worker)
-        server = Server(uvicorn.Config(app, access_log=False, log_config=None, ws="none", server_header=False))
-        until_told(server)
-        print(f"Pipemend works, and tells how it is on http://127.0.0.1:{door.getsockname()[1]}/readyz", flush=True)
-        await server.serve([door])
+def _server(path: str, services: Services, worker: Worker) -> Server:
+    app = metrics_app(services) if path == "/metrics" else health_app(services, worker)
+    return Server(uvicorn.Config(app, access_log=False, log_config=None, ws="none", server_header=False))
+
+
+def _address(door: socket.socket) -> str:
+    host, port = door.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 import pipemend
@@ -76,6 +77,18 @@ def health_app(services: Services, worker: Worker) -> FastAPI:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.state.services, app.state.worker = services, worker
     app.include_router(health.router)
+    problems.install(app, lambda *_: None)
+    return app
+
+
+def metrics_app(services: Services) -> FastAPI:
+    """What a worker without doors has measured: `/metrics` as a server shows it, without a token."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+
+    @app.get("/metrics")
+    async def shown() -> Response:
+        return await metrics.page(services)
+
     problems.install(app, lambda *_: None)
     return app
 

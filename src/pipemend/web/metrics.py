@@ -23,6 +23,11 @@ router = APIRouter(tags=["operations"])
 @router.get("/metrics", response_class=PlainTextResponse)
 async def metrics(services: Served, _: Viewer) -> Response:
     """The state of the installation in the text format of Prometheus."""
+    return await page(services)
+
+
+async def page(services: Services) -> Response:
+    """The figures as they are now."""
     families = await services.database.read(partial(families_of, services=services))
     registry = CollectorRegistry()
     registry.register(Counted(families))

@@ -366,7 +366,7 @@ def test_an_alert_a_message_and_a_feed_that_nobody_looks_at_are_named(story: Sto
 
 def borrow(story: Story, key: str, due_at: datetime | None) -> None:
     about = {"platform": "databricks", "resource": "adb-1", "target": "1124-cluster", "action": "restart_cluster"}
-    row = {**about, "attempt_key": key, "terms": {}, "taken_at": story.now, "due_at": due_at}
+    row: dict[str, Any] = {**about, "attempt_key": key, "terms": {}, "taken_at": story.now, "due_at": due_at}
     story.db.execute(leases.insert().values(**row))
 
 

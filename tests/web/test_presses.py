@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import hmac
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -161,57 +160,6 @@ async def test_a_link_is_no_press(world: World, workspace: Workspace):
 async def test_without_a_secret_there_is_no_door(world: World):
     async with world.client() as client:
         assert (await client.post(PATH, content=b"payload={}")).status_code == 404
-
-
-def other_secret(w: Workspace, body: bytes) -> tuple[bytes, dict[str, Any]]:
-    return body, w.signed(body, "another secret")
-
-
-def other_body(w: Workspace, body: bytes) -> tuple[bytes, dict[str, Any]]:
-    return body.replace(b"approve", b"reject"), w.signed(body)
-
-
-def old(w: Workspace, body: bytes) -> tuple[bytes, dict[str, Any]]:
-    return body, w.signed(body, at=w.at - 301)
-
-
-def of_tomorrow(w: Workspace, body: bytes) -> tuple[bytes, dict[str, Any]]:
-    return body, w.signed(body, at=w.at + 86400)
-
-
-def unsigned(w: Workspace, body: bytes) -> tuple[bytes, dict[str, Any]]:
-    return body, {"Content-Type": "application/x-www-form-urlencoded"}
-
-
-def header(name: str, value: Any) -> Callable[[Workspace, bytes], tuple[bytes, dict[str, Any]]]:
-    return lambda w, body: (body, {**w.signed(body), name: value})
-
-
-FORGED = {
-    "another secret": other_secret,
-    "another body": other_body,
-    "signed long ago": old,
-    "signed tomorrow": of_tomorrow,
-    "not signed": unsigned,
-    "a signature of another kind": header("X-Slack-Signature", "v1=00"),
-    "an empty signature": header("X-Slack-Signature", ""),
-    "a signature that is no ASCII": header("X-Slack-Signature", "v0=\u00e9".encode("latin-1")),
-    "no time": header("X-Slack-Request-Timestamp", ""),
-    "a time in words": header("X-Slack-Request-Timestamp", "now"),
-    "a negative time": header("X-Slack-Request-Timestamp", "-1"),
-    "an endless time": header("X-Slack-Request-Timestamp", "9" * 5000),
-    "digits of another script": header("X-Slack-Request-Timestamp", "\u00b2".encode("latin-1")),
-}
-
-
-@pytest.mark.parametrize("forge", FORGED.values(), ids=list(FORGED))
-async def test_what_slack_has_not_just_signed_is_turned_away(world: World, workspace: Workspace, forge: Any):
-    ticket = await asked(world)
-    body, headers = forge(workspace, workspace.body("approve", f"{ticket.id}:{(ticket.proposal or {})['id']}"))
-
-    assert await workspace.calls(body, headers) == 401
-    assert (await now(world, ticket)).approval is Approval.AWAITING
-    assert await world.all_of(schema.deliveries) == []
 
 
 GARBAGE: dict[str, bytes] = {

@@ -24,10 +24,12 @@ class Door:
     url: str = ""
     came: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
+    raw: list[bytes] = field(default_factory=list)
     answers: list[int] = field(default_factory=list)
 
     async def __call__(self, request: Request) -> Response:
         self.came.append(await request.json())
+        self.raw.append(await request.body())
         self.headers.append(dict(request.headers))
         return Response(status_code=self.answers.pop(0) if self.answers else 202)
 

@@ -26,6 +26,7 @@ from tests.web.test_approving import asked
 from tests.web.world import World
 
 SECRET = "a secret that Jira has too"
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 PATH, US, ROSA = "/webhook/jira", "account-of-pipemend", "account-of-rosa"
 CATEGORIES = {"To Do": "new", "Selected": "new", "In Progress": "indeterminate", "Done": "done", "Odd": "undefined"}
 WORDS = {ROSA: "Rosa Lindt", US: "Pipemend"}
@@ -190,6 +191,7 @@ async def test_reopening_the_issue_reopens_the_ticket_for_people(world: World, s
     assert await world.all_of(schema.attempts) == []
 
 
+@on_sqlite
 async def test_work_on_a_closed_issue_reopens_it_and_is_that_persons(world: World, site: Site):
     ticket = await kept_in_jira(world)
     await site.does("Done")
@@ -199,6 +201,7 @@ async def test_work_on_a_closed_issue_reopens_it_and_is_that_persons(world: Worl
     assert (after.status, after.hands_off) == (Status.IN_PROGRESS, "Rosa Lindt (Jira) works on it")
 
 
+@on_sqlite
 async def test_what_the_machine_has_healed_reopens_once_its_issue_is_closed(world: World, site: Site):
     """Until our closing has reached Jira, moves there are those of people who do not know yet."""
     ticket = await kept_in_jira(world, status=Status.ACKNOWLEDGED, ack_user="AI_AUTO_HEAL", ack_ts=world.clock.now())
@@ -244,6 +247,7 @@ async def test_assigning_it_to_a_person_stops_the_machine_and_unassigning_does_n
     assert moved.data["reason"] == taken.hands_off
 
 
+@on_sqlite
 async def test_a_rule_of_jira_takes_nothing_over_but_may_close(world: World, site: Site):
     ticket = await kept_in_jira(world)
     await site.does("In Progress", account_type="app", user="Automation")
@@ -255,20 +259,20 @@ async def test_a_rule_of_jira_takes_nothing_over_but_may_close(world: World, sit
     assert (await now(world, ticket)).ack_user == "Automation (Jira)"
 
 
-@pytest.mark.parametrize(
-    ("status", "how"),
-    [("Odd", {}), ("Done", {"key": "OPS-9"}), ("Done", {"moved": False}), ("To Do", {}), ("Selected", {})],
-    ids=["a category of no name", "an issue of others", "no change of status", "open as it is", "open elsewhere"],
-)
-async def test_what_we_do_not_know_or_know_already_changes_nothing(world: World, site: Site, status: str, how: Any):
+@on_sqlite
+async def test_what_we_do_not_know_or_know_already_changes_nothing(world: World, site: Site):
     ticket = await kept_in_jira(world)
-    await site.does(status, **how)
+    await site.does("Odd")
+    await site.does("Done", key="OPS-9")
+    await site.does("Done", moved=False)
+    await site.does("To Do")
+    await site.does("Selected")
 
     assert await now(world, ticket) == ticket
-    (kept,) = await reasons(world)
-    assert kept.startswith("ignored: ")
+    assert [reason for reason in await reasons(world) if not reason.startswith("ignored: ")] == []
 
 
+@on_sqlite
 async def test_other_events_of_jira_change_nothing(world: World, site: Site, wire: Path):
     ticket = await kept_in_jira(world)
     for event in ("jira:issue_created", "jira:issue_deleted", "comment_created", "sprint_started"):
@@ -278,6 +282,7 @@ async def test_other_events_of_jira_change_nothing(world: World, site: Site, wir
     assert await now(world, ticket) == ticket
 
 
+@on_sqlite
 async def test_bodies_that_were_captured_are_followed(world: World, site: Site, wire: Path):
     ticket = await world.ticket(itsm_ticket_id="TES-41", run_ended_at=world.clock.now())
     for name in ("in-progress", "resolved"):
@@ -299,6 +304,7 @@ async def test_a_delivery_that_comes_again_counts_once(world: World, site: Site)
     assert (await now(world, ticket)).closed
 
 
+@on_sqlite
 async def test_an_old_closing_that_is_replayed_does_not_close_what_was_reopened(world: World, site: Site):
     ticket = await kept_in_jira(world)
     closing = site.body("Done")
@@ -321,6 +327,7 @@ async def test_changes_in_the_wrong_order_end_as_the_last_one_says(world: World,
     assert (await now(world, ticket)).status is Status.OPEN
 
 
+@on_sqlite
 async def test_a_late_status_is_not_hidden_by_an_assignment_after_it(world: World, site: Site):
     ticket = await kept_in_jira(world)
     closes, assigned = site.body("Done"), site.body("Done", moved=False, assigned=("a1", "Max Orth"))
@@ -329,6 +336,7 @@ async def test_a_late_status_is_not_hidden_by_an_assignment_after_it(world: Worl
     assert (await now(world, ticket)).closed
 
 
+@on_sqlite
 async def test_our_own_closing_does_not_come_back_as_a_persons(world: World, site: Site):
     ticket = await kept_in_jira(world, status=Status.ACKNOWLEDGED, ack_user="AI_AUTO_HEAL", ack_ts=world.clock.now())
     await told(world, ticket, "acknowledged", closed=True)
@@ -339,6 +347,7 @@ async def test_our_own_closing_does_not_come_back_as_a_persons(world: World, sit
     assert await reasons(world) == ["ignored: our own change"] * 2
 
 
+@on_sqlite
 async def test_a_late_echo_of_our_closing_does_not_close_what_failed_again(world: World, site: Site):
     ticket = await kept_in_jira(world)
     await told(world, ticket, "acknowledged", closed=True)
@@ -347,6 +356,7 @@ async def test_a_late_echo_of_our_closing_does_not_close_what_failed_again(world
     assert (await now(world, ticket)).status is Status.OPEN
 
 
+@on_sqlite
 async def test_a_person_whose_token_we_use_is_a_person_still(world: World, site: Site):
     ticket = await kept_in_jira(world)
     await site.does(moved=False, assigned=(US, "Pipemend"), user=US)
@@ -357,6 +367,7 @@ async def test_a_person_whose_token_we_use_is_a_person_still(world: World, site:
     assert (await now(world, ticket)).ack_user == "Pipemend (Jira)"
 
 
+@on_sqlite
 async def test_an_issue_whose_receipt_was_not_saved_is_found_by_its_label(world: World, site: Site):
     ticket = await world.ticket(run_ended_at=world.clock.now())
     await site.does("Done", labels=[ticket.id], creator=ROSA)
@@ -367,6 +378,7 @@ async def test_an_issue_whose_receipt_was_not_saved_is_found_by_its_label(world:
     assert (await now(world, ticket)).closed
 
 
+@on_sqlite
 async def test_a_copy_of_the_issue_is_not_the_issue_and_a_moved_one_is(world: World, site: Site):
     ticket = await kept_in_jira(world)
     await told(world, ticket, "open")
@@ -395,6 +407,7 @@ async def test_who_we_are_is_asked_once_and_a_change_waits_until_it_is_known(wor
     assert (await now(world, ticket)).status is Status.OPEN
 
 
+@on_sqlite
 async def test_people_are_followed_when_our_token_is_good_for_nothing(world: World, site: Site):
     ticket = await kept_in_jira(world)
     site.us = 401
@@ -402,6 +415,7 @@ async def test_people_are_followed_when_our_token_is_good_for_nothing(world: Wor
     assert (await now(world, ticket)).closed
 
 
+@on_sqlite
 async def test_a_merged_ticket_stays_merged(world: World, site: Site):
     merged = {"status": Status.ACKNOWLEDGED, "ack_user": "MERGED", "merged_into": "ADF-2", "ack_ts": world.clock.now()}
     ticket = await kept_in_jira(world, **merged)
@@ -411,6 +425,7 @@ async def test_a_merged_ticket_stays_merged(world: World, site: Site):
     assert (await reasons(world))[-1] == "ignored: nothing was done: it is merged into ADF-2"
 
 
+@on_sqlite
 async def test_an_admin_reads_a_kept_change_again_and_it_stays_harmless(world: World, site: Site):
     ticket = await kept_in_jira(world)
     await site.does("Done")
@@ -494,13 +509,14 @@ FORGED: dict[str, Forge] = {
 }
 
 
-@pytest.mark.parametrize("forge", FORGED.values(), ids=list(FORGED))
-async def test_what_jira_has_not_signed_is_turned_away(small_world: World, small_site: Site, forge: Forge):
+async def test_what_jira_has_not_signed_is_turned_away(small_world: World, small_site: Site):
     ticket = await kept_in_jira(small_world)
-    body, headers, path = forge(small_site, json.dumps(small_site.body("Done")).encode())
-    answer = await small_site.posts(body, headers, path)
+    said = {}
+    for name, forge in FORGED.items():
+        body, headers, path = forge(small_site, json.dumps(small_site.body("Done")).encode())
+        said[name] = (await small_site.posts(body, headers, path)).status_code
 
-    assert answer.status_code in (401, 404)
+    assert said == {name: 404 if name == "the secret as a path" else 401 for name in FORGED}
     assert (await now(small_world, ticket)) == ticket
     assert await small_world.all_of(schema.deliveries) == []
 
@@ -542,14 +558,14 @@ GARBAGE: dict[str, Callable[[Site], bytes]] = {
 }
 
 
-@pytest.mark.parametrize("make", GARBAGE.values(), ids=list(GARBAGE))
-async def test_signed_garbage_is_refused_kept_and_changes_nothing(small_world: World, small_site: Site, make: Any):
+async def test_signed_garbage_is_refused_kept_and_changes_nothing(small_world: World, small_site: Site):
     ticket = await kept_in_jira(small_world)
-    answer = await small_site.posts(make(small_site))
+    said = {name: await small_site.posts(make(small_site)) for name, make in GARBAGE.items()}
 
-    assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
+    assert {name: answer.status_code for name, answer in said.items()} == dict.fromkeys(GARBAGE, 400)
+    assert {answer.headers["content-type"] for answer in said.values()} == {"application/problem+json"}
     assert (await now(small_world, ticket)) == ticket
-    assert [reason.split(":")[0] for reason in await reasons(small_world)] == ["unreadable"]
+    assert [reason.split(":")[0] for reason in await reasons(small_world)] == ["unreadable"] * len(GARBAGE)
 
 
 ODD: dict[str, dict[str, Any]] = {
@@ -565,25 +581,25 @@ ODD: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("how", ODD.values(), ids=list(ODD))
-async def test_odd_names_and_numbers_do_no_harm(world: World, site: Site, how: dict[str, Any]):
-    ticket = await kept_in_jira(world)
-    body = site.body("Done")
-    body["user"] = how.get("user", body["user"])
-    body["changelog"]["id"] = how.get("number", body["changelog"]["id"])
-    assert (await site.tells(body)).status_code == 202
+async def test_odd_names_and_numbers_do_no_harm(world: World, site: Site):
+    names = []
+    for number, how in enumerate(ODD.values()):
+        ticket = await world.ticket(f"load-{number}", itsm_ticket_id=f"OPS-{number}", run_ended_at=world.clock.now())
+        body = site.body("Done", key=f"OPS-{number}")
+        body["user"] = how.get("user", body["user"])
+        body["changelog"]["id"] = how.get("number", body["changelog"]["id"])
+        assert (await site.tells(body)).status_code == 202
+        names.append(str((await now(world, ticket)).ack_user))
 
-    after = await now(world, ticket)
-    assert after.closed
-    assert str(after.ack_user).endswith(" (Jira)")
-    assert len(str(after.ack_user)) < 80
-    assert str(after.ack_user).isprintable()
+    assert [name for name in names if not (name.endswith(" (Jira)") and name.isprintable() and len(name) < 80)] == []
+    assert names[5] == "AI_AUTO_HEAL (Jira)"
 
 
-@pytest.mark.parametrize("log", [None, "x", {}, {"items": None}, {"items": "x"}, {"items": [None, 1, "status", {}]}])
-async def test_a_change_that_says_nothing_of_itself_changes_nothing(small_world: World, small_site: Site, log: Any):
+async def test_a_change_that_says_nothing_of_itself_changes_nothing(small_world: World, small_site: Site):
     ticket = await kept_in_jira(small_world)
-    assert (await small_site.tells({**small_site.body("Done"), "changelog": log})).status_code == 202
+    logs: list[Any] = [None, "x", {}, {"items": None}, {"items": "x"}, {"items": [None, 1, "status", {}]}]
+    for log in logs:
+        assert (await small_site.tells({**small_site.body("Done"), "changelog": log})).status_code == 202
     assert (await now(small_world, ticket)) == ticket
 
 

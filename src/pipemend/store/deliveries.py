@@ -76,7 +76,7 @@ def _accept_sqlite(db: sa.Connection, whole: tuple[Any, ...], told: str, now: st
 def came_of(db: sa.Connection, delivery_id: int, outcome: str, reason: str) -> None:
     """Says what became of a delivery, in the unit that kept it."""
     told = deliveries.update().where(deliveries.c.id == delivery_id)
-    db.execute(told.values(outcome=outcome, reason=_clean(reason), accepted=int(outcome == "accepted")))
+    db.execute(told.values(outcome=outcome, reason=_clean(reason)))
 
 
 def _as_told(alert: Alert) -> dict[str, str | None]:

@@ -1,6 +1,7 @@
 """Posting to a webhook, as Azure Monitor and playbooks do: patient, and repeated when that can help."""
 
 import asyncio
+import json
 from collections.abc import Coroutine
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -40,6 +41,11 @@ class Delivery:
         return {"n": self.n, **self.about, "status": last, "done": self.done, "tries": tries, "body": self.body}
 
 
+def encoded(body: dict[str, Any]) -> bytes:
+    """The bytes that go out."""
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
 class Postman:
     """Delivers in the background; `deliveries` remembers all of it."""
 
@@ -51,10 +57,23 @@ class Postman:
     def send(
         self, url: str, headers: dict[str, str], body: dict[str, Any], about: dict[str, Any], pauses: tuple[float, ...]
     ) -> Delivery:
+        delivery = self.put(url, headers, body, about)
+        self.go([delivery], pauses)
+        return delivery
+
+    def put(self, url: str, headers: dict[str, str], body: dict[str, Any], about: dict[str, Any]) -> Delivery:
+        """Keeps it until it is told to `go`."""
         delivery = Delivery(len(self.deliveries) + 1, url, headers, body, about)
         self.deliveries.append(delivery)
-        self._start(self._deliver(delivery, pauses))
         return delivery
+
+    def go(self, deliveries: list[Delivery], pauses: tuple[float, ...]) -> None:
+        """Delivers them, one after the other."""
+        self._start(self._deliver_all(deliveries, pauses))
+
+    async def _deliver_all(self, deliveries: list[Delivery], pauses: tuple[float, ...]) -> None:
+        for delivery in deliveries:
+            await self._deliver(delivery, pauses)
 
     async def _deliver(self, delivery: Delivery, pauses: tuple[float, ...]) -> None:
         for pause in (*pauses, None):
@@ -68,7 +87,8 @@ class Postman:
     async def _try(self, delivery: Delivery) -> Try:
         one = Try(at=stamp(now()))
         try:
-            answer = await self._http().post(delivery.url, json=delivery.body, headers=delivery.headers)
+            headers = {"Content-Type": "application/json", **delivery.headers}
+            answer = await self._http().post(delivery.url, content=encoded(delivery.body), headers=headers)
         except (httpx.HTTPError, httpx.InvalidURL, TypeError, ValueError) as broken:  # also what cannot be a header
             one.error = f"{type(broken).__name__}: {broken}"
         else:

@@ -9,6 +9,7 @@ from .databricks.workspace import Account
 from .faults import FaultBook
 from .gemini.settings import Model
 from .identity import Identity
+from .jira.reports import Reports
 from .jira.site import Site
 from .journal import Journal
 from .logic_apps.job_playbook import JobPlaybook
@@ -26,12 +27,12 @@ class World:
     def __init__(self) -> None:
         self.timers = Timers()
         self.ports = Ports()
-        self._postmen = (Postman(), Postman(), Postman())
+        self._postmen = (Postman(), Postman(), Postman(), Postman())
         self.presses = Presses()
         self._fill()
 
     def _fill(self) -> None:
-        alerts, callbacks, webhooks = self._postmen
+        alerts, callbacks, webhooks, reports = self._postmen
         self.journal = Journal()
         self.faults = FaultBook()
         self.identity = Identity()
@@ -47,6 +48,7 @@ class World:
         self.workflows = {DEFAULT: Workflow(DEFAULT)}
         self.slack = Workspace()
         self.jira = Site()
+        self.reports = Reports(reports)
         self.gemini = Model()
         self.openai = Model()
 

@@ -9,9 +9,10 @@ from typing import Any
 from ..clock import now
 from ..jira.documents import flaw
 from ..jira.intake import BadFields, new_fields, read_changes
+from ..jira.reports import Actor
 from ..jira.search import BadJql, test
 from ..jira.site import ACCOUNT, TOKEN, USER, Comment, Issue
-from ..jira.views import comment_view, comments_view, issue_view, user_view
+from ..jira.views import account_of, comment_view, comments_view, issue_view, user_view
 from ..jira.workflow import RESOLUTIONS, Transition, transition_view
 from ..operations import operation
 from ..refusals import jira_error
@@ -28,6 +29,7 @@ def create_issue(world: World, call: Call) -> Answer:
     except BadFields as wrong:
         raise Refused(_refusal(wrong)) from wrong
     issue = world.jira.create(fields)
+    world.reports.created(issue, Actor(), call.base_url)
     return json_answer({"id": issue.id, "key": issue.key, "self": f"{call.base_url}{API}/issue/{issue.id}"}, status=201)
 
 
@@ -39,10 +41,12 @@ def get_issue(world: World, call: Call) -> Answer:
 
 def edit_issue(world: World, call: Call) -> Answer:
     issue = _issue(world, call)
+    was = issue.fields
     try:
-        issue.change(**read_changes(_object(call), issue.fields))
+        issue.change(**read_changes(_object(call), was))
     except BadFields as wrong:
         raise Refused(_refusal(wrong)) from wrong
+    world.reports.changed(issue, was, Actor(), call.base_url)
     return Answer(204)
 
 
@@ -50,13 +54,16 @@ def assign(world: World, call: Call) -> Answer:
     issue, given = _issue(world, call), _object(call)
     if "accountId" not in given:
         return jira_error(400, errors={"assignee": "accountId is required"})
+    was = issue.fields
     issue.change(assignee=given["accountId"])
+    world.reports.changed(issue, was, Actor(), call.base_url)
     return Answer(204)
 
 
 def add_comment(world: World, call: Call) -> Answer:
     issue = _issue(world, call)
     comment = world.jira.comment(issue, _document(_object(call).get("body")))
+    world.reports.commented(issue, comment, call.base_url)
     return json_answer(comment_view(issue, comment, call.base_url), 201)
 
 
@@ -91,9 +98,11 @@ def make_transition(world: World, call: Call) -> Answer:
     resolution = _resolution(transition, given)
     added = items(within(given, "update"), "comment")
     documents = [_document(within(item, "add").get("body")) for item in added]
+    was = issue.fields
     issue.change(status=transition.to, resolution=resolution)
+    world.reports.changed(issue, was, Actor(), call.base_url)
     for document in documents:
-        world.jira.comment(issue, document)
+        world.reports.commented(issue, world.jira.comment(issue, document), call.base_url)
     return Answer(204)
 
 
@@ -144,7 +153,7 @@ def myself(_: World, call: Call) -> Answer:
 def find_users(_: World, call: Call) -> Answer:
     """Everybody exists: the account id of an address is made from it."""
     query = call.query.get("query", "")
-    account = ACCOUNT if query == USER else f"twin:{query}"
+    account = ACCOUNT if query == USER else account_of(query)
     return json_answer([{**(user_view(account, call.base_url) or {}), "emailAddress": query}] if query else [])
 
 

@@ -44,6 +44,12 @@ MARKS = ("strong", "em", "code", "link", "strike", "underline", "subsup", "textC
 LONGEST = 32_767
 
 
+def document(text: str) -> dict[str, Any]:
+    """A document of one paragraph."""
+    content = [{"type": "text", "text": text}] if text else []
+    return {"type": "doc", "version": 1, "content": [{"type": "paragraph", "content": content}]}
+
+
 def flaw(document: Any) -> str | None:
     """What Jira would not take about the document; None when it would."""
     if not isinstance(document, dict) or document.get("type") != "doc" or document.get("version") != 1:

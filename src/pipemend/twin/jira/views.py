@@ -14,6 +14,14 @@ def moment_view(when: datetime) -> str:
     return f"{when:%Y-%m-%dT%H:%M:%S}.{when.microsecond // 1000:03d}+0000"
 
 
+PEOPLE = "twin:"
+
+
+def account_of(name: str) -> str:
+    """Everybody exists: the account of a person is made from the name."""
+    return f"{PEOPLE}{name}"
+
+
 def user_view(account: str | None, base_url: str) -> dict[str, Any] | None:
     if account is None:
         return None
@@ -21,7 +29,7 @@ def user_view(account: str | None, base_url: str) -> dict[str, Any] | None:
         "self": f"{base_url}/rest/api/3/user?accountId={account}",
         "accountId": account,
         "emailAddress": USER if account == ACCOUNT else None,
-        "displayName": "Twin" if account == ACCOUNT else account,
+        "displayName": "Twin" if account == ACCOUNT else account.removeprefix(PEOPLE),
         "active": True,
         "timeZone": "Etc/UTC",
         "accountType": "atlassian",

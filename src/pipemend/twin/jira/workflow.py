@@ -23,6 +23,7 @@ class Transition:
 TO_DO = Status("10000", "To Do", "new")
 IN_PROGRESS = Status("10001", "In Progress", "indeterminate")
 DONE = Status("10002", "Done", "done")
+STATUSES = {status.name: status for status in (TO_DO, IN_PROGRESS, DONE)}
 CATEGORIES = {
     "new": (2, "blue-gray", "To Do"),
     "indeterminate": (4, "yellow", "In Progress"),

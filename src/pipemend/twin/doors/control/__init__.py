@@ -1,6 +1,6 @@
 """The control addresses: how a rehearsal sets the stage and looks behind it. No authentication, this machine only."""
 
-from . import alerts, clusters, faults, jobs, pipelines, presses, services, starts, summary, talk, workspaces
+from . import alerts, clusters, faults, issues, jobs, pipelines, presses, services, starts, summary, talk, workspaces
 
 OPERATIONS = (
     *summary.OPERATIONS,
@@ -13,6 +13,7 @@ OPERATIONS = (
     *alerts.OPERATIONS,
     *services.OPERATIONS,
     *talk.OPERATIONS,
+    *issues.OPERATIONS,
     *presses.OPERATIONS,
 )
 

@@ -235,7 +235,8 @@ async def test_a_crash_between_keeping_a_report_and_following_it_loses_and_doubl
     site: Site, monkeypatch: pytest.MonkeyPatch
 ):
     await waiting(site)
-    came_of, died = deliveries.came_of, []
+    came_of = deliveries.came_of
+    died: list[Any] = []
 
     def dies(*args: Any) -> None:
         if not died:

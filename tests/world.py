@@ -20,6 +20,7 @@ from pipemend.flows import (
     explanation,
     feed,
     intake,
+    masked,
     reconsider,
     remediation,
     stages,
@@ -98,7 +99,8 @@ class World:
         for _ in range(50):
             s = self.services
             moved = await intake.take_due(s) + await reconsider.take_due(s) + await due.take_due(s)
-            moved += await feed.take_due(s) + await storms.take_due(s) + await self.engine.run_all()
+            moved += await feed.take_due(s) + await masked.take_due(s) + await storms.take_due(s)
+            moved += await self.engine.run_all()
             moved += sum([await teller.take_due() for teller in self.tellers])
             if not moved:
                 return

@@ -272,6 +272,7 @@ RULE_FIELDS: Mapping[str, Check] = {
     "team": _text,
     "owner": _text,
     "cost_center": _text,
+    "masked": partial(_one_of, ("ignore", "list", "ticket")),
 }
 FREEZE_FIELDS: Mapping[str, Check] = {
     "days": _days,

@@ -245,3 +245,27 @@ VALUES = st.recursive(
 @given(VALUES)
 def test_any_error_is_a_fault(error: Any):
     fault_of(activity("copy", error=error))
+
+
+async def test_what_a_failure_path_has_handled_is_found_in_a_run_that_went_well(stage: Stage, adf: DataFactory) -> None:
+    await stage.pipeline("nightly", "GatewayTimeout", "Succeeded", handled=True)
+    for masks in (True, False):
+        run_id = await stage.trigger("nightly")
+        await stage.ended(run_id)
+        run = await adf.run(ref(run_id))
+        assert run is not None
+        assert run.status is RunStatus.SUCCEEDED
+        assert [fault.code for fault in await adf.masked(run)] == (["2108"] if masks else [])
+    assert len(await stage.requests("arm", "queryActivityruns")) == 3
+
+
+async def test_an_activity_that_was_repeated_with_success_has_not_failed() -> None:
+    rows = [
+        {"activityName": "Copy", "status": "Failed", "activityRunEnd": "2026-11-24T10:01:00Z"},
+        {"activityName": "Copy", "status": "Succeeded", "activityRunEnd": "2026-11-24T10:02:00Z"},
+        {"activityName": "Tell", "status": "Failed", "activityRunEnd": "2026-11-24T10:03:00Z"},
+    ]
+    tiny = TinyFactory({"r": rows})
+    run = Run(ref=ref("r"), pipeline="p", status=RunStatus.SUCCEEDED, started_at=BEGAN)
+    found = await Search(tiny, WallClock()).masked(run)  # type: ignore[arg-type]
+    assert [fault.activity for fault in found] == ["Tell"]

@@ -36,6 +36,13 @@ def run_known(s: Situation) -> Objection | None:
     return None if s.run_known else Objection("run unknown: the platform does not know the failed run")
 
 
+def really_failed(s: Situation) -> Objection | None:
+    """the run as a whole has failed"""
+    if s.masked:
+        return Objection("the run went well, though something in it failed: what is masked is never rerun by a machine")
+    return None
+
+
 def recent_enough(s: Situation) -> Objection | None:
     """the failure is recent"""
     if s.granted or s.attempts or s.asked or s.failed_at is None or s.now - s.failed_at <= s.max_age:
@@ -137,6 +144,7 @@ GUARDRAILS: Sequence[Guardrail] = (
     switched_on,
     connection_known,
     run_known,
+    really_failed,
     recent_enough,
     has_playbook,
     analyzer_agrees,

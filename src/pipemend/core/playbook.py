@@ -111,7 +111,8 @@ class PipelineRule:
     """What may be done to the pipelines whose `factory/name` fits `match`: `auto`, `ask` or `never`.
 
     `upstream`: the `factory/name` of those whose output they read. `downstream`: who reads theirs, in any words.
-    `max_repairs_per_day` is for each pipeline alone.
+    `max_repairs_per_day` is for each pipeline alone. `masked`: what becomes of failures in runs that went well:
+    `ignore`, `list` or `ticket`; None: as the platform goes.
     """
 
     match: str = "*"
@@ -126,6 +127,7 @@ class PipelineRule:
     team: str | None = None
     owner: str | None = None
     cost_center: str | None = None
+    masked: str | None = None
 
 
 DEFAULT_RULE = PipelineRule()

@@ -9,7 +9,7 @@ from pipemend.core.alert import Alert, Door, Press, Signal
 from pipemend.core.attempt import Attempt, Lease, Progress, Stage
 from pipemend.core.events import Event, StormEvent
 from pipemend.core.handover import Line
-from pipemend.core.rca import Diagnosis, Failure, History
+from pipemend.core.rca import Diagnosis, Failure, Fault, History
 from pipemend.core.run import Changes, Rerun, Resource, Run, RunRef
 from pipemend.core.storm import Storm
 from pipemend.core.ticket import Ticket
@@ -90,6 +90,17 @@ class KnowsLatest(Protocol):
 
     async def latest(self, resource: Resource, pipeline: str) -> Run | None:
         """The run that began last, or its repair, of the last seven days. Raises OutsideError."""
+        ...
+
+
+@runtime_checkable
+class FindsMasked(Protocol):
+    """A platform whose runs may go well although something in them failed."""
+
+    async def run(self, ref: RunRef) -> Run | None: ...
+
+    async def masked(self, run: Run) -> Sequence[Fault]:
+        """What failed in a run that went well, what was tried again with success left out. Raises OutsideError."""
         ...
 
 

@@ -55,6 +55,7 @@ class Run:
     debug: bool = False
     message: str = ""
     link: str | None = None
+    masked: bool | None = None  # whether something in it failed though it went well; None: nobody knows yet
 
     @property
     def ended(self) -> bool:

@@ -85,6 +85,7 @@ class Situation:
     by_person: bool = False  # the next attempt is one that a person granted
     asked: bool = False  # a person is asked about this attempt, or was
     approved: bool = False  # and said yes to it
+    masked: bool = False  # its run went well although something in it failed
     wanted: bool = False  # an attempt of another ticket waits for this work
     breaker: Breaker | None = None  # of the error type and the playbook's action; None: closed
     crowd: Crowd | None = None  # None: nobody counts yet, or this attempt has its place already

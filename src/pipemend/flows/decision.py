@@ -103,6 +103,7 @@ def situation(
         connection_known=ticket.connection is not None,
         resource=ticket.display_resource or ticket.resource,
         run_known=not ticket.rca.get("run_unknown"),
+        masked=bool(ticket.rca.get("masked")),
         root_known=not ticket.rca.get("root_unknown"),
         failed_at=ticket.failed_at,
         max_age=s.policy.max_age,

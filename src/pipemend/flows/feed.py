@@ -14,7 +14,7 @@ from pipemend.core.attempt import Attempt, AttemptStatus
 from pipemend.core.errors import OutsideError, Overtaken, Throttled
 from pipemend.core.run import Resource, Run, RunStatus
 from pipemend.core.ticket import PIPELINE_USER, RemediationStatus, Ticket
-from pipemend.flows import again, endings, persons, sifting
+from pipemend.flows import again, endings, masked, persons, sifting
 from pipemend.flows.saving import surely
 from pipemend.flows.services import Services
 from pipemend.store import alerts, attempts, feeds, tickets
@@ -92,6 +92,7 @@ async def _take_runs(s: Services, resource: Resource, runs: Sequence[Run], since
     complete = True
     for start in range(0, len(runs), TOGETHER):
         together = runs[start : start + TOGETHER]
+        await masked.note(s, resource, together, since)
         some = await s.database.read(partial(sifting.news, resource=resource, runs=together, since=since))
         units = (s.database.write(partial(saw, s, run, since)) for run in some)
         for run, ended in zip(some, await asyncio.gather(*units, return_exceptions=True), strict=True):

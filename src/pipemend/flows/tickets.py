@@ -35,6 +35,7 @@ class Opening:
     hands_off: str | None = None
     run_unknown: bool = False
     root_unknown: bool = False
+    masked: bool = False  # the run went well although something in it failed
 
     @property
     def resource_name(self) -> str:
@@ -133,6 +134,7 @@ def _whole(opening: Opening, diagnosis: Diagnosis, before: Recurrence) -> dict[s
         "details": dict(diagnosis.details),
         "run_unknown": opening.run_unknown,
         "root_unknown": opening.root_unknown,
+        **({"masked": True} if opening.masked else {}),
         "faults": [
             {
                 "activity": fault.activity,

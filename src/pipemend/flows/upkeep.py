@@ -13,7 +13,7 @@ from pipemend.core.ticket import AI_USER
 from pipemend.flows.giving_back import give_back
 from pipemend.flows.services import Services
 from pipemend.flows.settling import stumbled
-from pipemend.store import access, attempts, audit, events, leases, retention, tickets
+from pipemend.store import access, attempts, audit, events, leases, masked, retention, tickets
 
 log = logging.getLogger(__name__)
 AT_ONCE, DELETED_AT_ONCE = 500, 1000
@@ -91,6 +91,7 @@ async def _forget(s: Services) -> None:
     )
     for forget in forgets:
         await s.database.write(partial(forget, before=before, limit=DELETED_AT_ONCE))
+    await s.database.write(lambda db: masked.forget(db, before, now, DELETED_AT_ONCE))
     await s.database.write(lambda db: access.forget_expired(db, now))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from pipemend.core.ports import Listens
-from pipemend.flows import announcements, bell, due, feed, heartbeat, intake, reconsider, storms, upkeep
+from pipemend.flows import announcements, bell, due, feed, heartbeat, intake, masked, reconsider, storms, upkeep
 from pipemend.flows.presses import Presses
 from pipemend.flows.services import Services
 from pipemend.store import leases, schema, switches
@@ -23,6 +23,7 @@ HELD = {  # what a loop leases for a turn, and not from one turn to the next
     "tickets": schema.tickets,
     "attempts": schema.attempts,
     "feeds": schema.feeds,
+    "masked": schema.masked_failures,
     "upkeep": schema.leases,
 }
 
@@ -50,6 +51,7 @@ class Worker:
             "attempts": (due.take_due, self.tick),
             "feeds": (self._read_feeds, min(self.tick, self.s.policy.watch_interval.total_seconds() / 2)),
             "storms": (storms.take_due, self.tick),
+            "masked": (masked.take_due, self.tick),
             "takeover": (upkeep.take_over, self.tick),
             "upkeep": (self._look_after, 60.0),
             **{f"telling {teller.name}": (_tells(teller), self.tick) for teller in self.tellers},

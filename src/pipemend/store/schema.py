@@ -329,6 +329,30 @@ feeds = sa.Table(
     sa.PrimaryKeyConstraint("platform", "resource"),
 )
 
+# Runs that went well and may have masked a failure.
+masked_failures = sa.Table(
+    "masked_failures",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("platform", sa.Text, nullable=False),
+    sa.Column("resource", sa.Text, nullable=False),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("display_resource", sa.Text, nullable=False),
+    sa.Column("pipeline", sa.Text, nullable=False),
+    sa.Column("started_at", Instant),
+    sa.Column("ended_at", Instant),
+    sa.Column("link", sa.Text),
+    sa.Column("state", sa.Text, nullable=False),  # looking, found, clean or unread
+    sa.Column("activities", Json, nullable=False),
+    sa.Column("ticket_id", sa.Text),
+    sa.Column("seen_at", Instant, nullable=False),
+    *_leased(),
+    sa.UniqueConstraint("platform", "resource", "run_id"),
+    sa.Index("ix_masked_failures_due_at", "due_at"),
+    sa.Index("ix_masked_failures_state_id", "state", "id"),
+    sqlite_autoincrement=True,
+)
+
 # What a remedy has borrowed and must give back, one row for each thing outside.
 leases = sa.Table(
     "leases",

@@ -13,7 +13,7 @@ from starlette.responses import Response
 import pipemend
 from pipemend.flows import breakers, commands
 from pipemend.flows.services import Services
-from pipemend.store import alerts, deliveries, events, feeds, leases, reports, switches
+from pipemend.store import alerts, deliveries, events, feeds, leases, masked, reports, switches
 from pipemend.web import asked, schemas, shapes
 from pipemend.web.auth import Admin, Operator, Served, Viewer
 from pipemend.web.webhooks import Doors
@@ -144,6 +144,18 @@ def _notifiers(db: sa.Connection, services: Services) -> list[schemas.NotifierOu
         )
         for name in known
     ]
+
+
+@router.get("/masked-failures")
+async def list_masked(services: Served, _: Viewer, query: Annotated[asked.Query, InQuery()]) -> schemas.MaskedPage:
+    """Runs that went well although something in them failed, the newest first."""
+    total, rows = await services.database.read(partial(masked.page, offset=query.offset, limit=query.page_size))
+    return schemas.MaskedPage(
+        masked_failures=[schemas.MaskedOut(**shapes.row_of(schemas.MaskedOut, row)) for row in rows],
+        total=total,
+        page=query.page,
+        page_size=query.page_size,
+    )
 
 
 @router.get("/deliveries")

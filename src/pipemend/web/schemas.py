@@ -294,6 +294,30 @@ class DeliveryOut(Answer):
     alerts: list[AlertOut]
 
 
+class MaskedOut(Answer):
+    """A run that went well although something in it failed. `state` is `found`, or `unread` where nobody could look."""
+
+    platform: str
+    resource: str
+    display_resource: str
+    pipeline: str
+    run_id: str
+    link: str | None
+    started_at: Time | None
+    ended_at: Time | None
+    seen_at: Time
+    state: str
+    activities: list[dict[str, str]]
+    ticket_id: str | None
+
+
+class MaskedPage(Answer):
+    masked_failures: list[MaskedOut]
+    total: int
+    page: int
+    page_size: int
+
+
 class DeliveryPage(Page):
     deliveries: list[DeliveryOut]
     held: list[AlertOut]

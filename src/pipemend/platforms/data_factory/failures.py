@@ -50,6 +50,15 @@ class Search:
                 self.broken.append((text(activity.get("pipelineName")) or run.pipeline, real[-1].activity))
         return (*real, *wrappers)
 
+    async def masked(self, run: Run) -> tuple[Fault, ...]:
+        """What failed in a run that went well, the earliest first, without what was repeated with success."""
+        failed = await self._failed_activities(run)
+        if not failed:
+            return ()
+        all_rows = await self.factory.activities(run.ref.run_id, {}, *self._window(run))
+        well = {_turn(row) for row in all_rows.rows if text(row.get("status")).lower() == "succeeded"}
+        return tuple(fault_of(row) for row in sorted(failed, key=_ended) if _turn(row) not in well)
+
     async def _failed_activities(self, run: Run) -> list[Json]:
         after, before = self._window(run)
         found = await self.factory.activities(run.ref.run_id, {"Status": "Failed"}, after, before)
@@ -140,6 +149,11 @@ def _last_tries(activities: Iterable[Json]) -> list[Json]:
         # Without a mark of the turn, equal names may be turns of a loop: all of them stay.
         last[name, turn, "" if turn or activity.get("retryAttempt") else text(activity.get("activityRunId"))] = activity
     return list(last.values())
+
+
+def _turn(activity: Json) -> tuple[str, str]:
+    """The activity, and which turn of a loop it was."""
+    return text(activity.get("activityName")), text(activity.get("iterationHash"))
 
 
 def _by_weight(activities: list[Json], message: str) -> list[Json]:

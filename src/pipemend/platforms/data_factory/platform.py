@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pipemend.core.alert import Alert, Door, Signal
 from pipemend.core.clock import Clock
 from pipemend.core.ports import Remedy
-from pipemend.core.rca import Failure
+from pipemend.core.rca import Failure, Fault
 from pipemend.core.run import Changes, Resource, Run, RunRef
 from pipemend.platforms.data_factory import alerts
 from pipemend.platforms.data_factory.client import Factories, Factory, Filters
@@ -97,6 +97,10 @@ class DataFactory:
             ended_at=run.ended_at,
             pages=tuple(dict.fromkeys(search.pages)),
         )
+
+    async def masked(self, run: Run) -> Sequence[Fault]:
+        """The activities that failed and were not repeated with success. One question, where none failed."""
+        return await Search(self.factories.of(run.ref.resource), self._clock).masked(run)
 
     async def cancel(self, ref: RunRef) -> None:
         await self.factories.of(ref.resource).cancel(ref.run_id)

@@ -9,7 +9,7 @@ from pipemend.core.alert import Alert, Door, Signal
 from pipemend.core.attempt import Attempt
 from pipemend.core.clock import Clock
 from pipemend.core.ports import Remedy
-from pipemend.core.rca import Failure
+from pipemend.core.rca import Failure, Fault
 from pipemend.core.run import Changes, Resource, Run, RunRef
 from pipemend.platforms.databricks import alerts
 from pipemend.platforms.databricks.client import Json, Workspace, Workspaces
@@ -137,6 +137,10 @@ class Databricks:
             message=run.message,
             ended_at=run.ended_at,
         )
+
+    async def masked(self, run: Run) -> Sequence[Fault]:
+        """The tasks that failed in a run that says so of itself."""
+        return await Search(self.workspaces.of(run.ref.resource)).faults(run) if run.masked else ()
 
     async def details(self, attempt: Attempt) -> Mapping[str, object]:
         """The job, and the cluster of the task that failed, if there is one."""

@@ -25,7 +25,8 @@ MOVING = {
     "TERMINATING": RunStatus.CANCELING,
 }
 OVER = ("TERMINATED", "SKIPPED", "INTERNAL_ERROR")
-WELL = ("SUCCESS", "SUCCESS_WITH_FAILURES", "EXCLUDED", "DISABLED")
+MASKED = "SUCCESS_WITH_FAILURES"
+WELL = ("SUCCESS", MASKED, "EXCLUDED", "DISABLED")
 STOPPED = ("USER_CANCELED", "CANCELED", "UPSTREAM_CANCELED")
 
 
@@ -117,6 +118,7 @@ def run_of(raw: Json, resource: Resource, parent: RunRef | None = None) -> Run |
         manual=text(raw.get("trigger")) == MANUAL,
         message=cut(scrub(state.message)),
         link=text(raw.get("run_page_url")) or None,
+        masked=state.code == MASKED,
     )
 
 
@@ -138,6 +140,7 @@ def _repair(row: Json, raw: Json, first: Run) -> Run | None:
         manual=True,
         message=cut(scrub(whole.message)),
         link=first.link,
+        masked=whole.code == MASKED,
     )
 
 

@@ -150,7 +150,11 @@ class Engine:
 
     def _fall(self, run: Run, activity: ActivityRun) -> None:
         """The run ends as its outcome says; one that is to stay in progress is left alone."""
-        if run.outcome.status == "Failed":
+        if run.outcome.status == "Failed" and run.pipeline.plan.handled:
+            activity.error = run.outcome.error or UNNAMED
+            activity.end, activity.status = now(), "Failed"
+            self.end(run, "Succeeded")
+        elif run.outcome.status == "Failed":
             self._fail(run, activity, run.outcome.error or UNNAMED)
         elif run.outcome.status == "Cancelled":
             self.end(run, "Cancelled", CANCELLED)

@@ -36,6 +36,7 @@ class Plan:
     jobs: tuple[str, ...] = ()
     job_activity: str = "DatabricksNotebook"
     linked_services: tuple[str, ...] = ()
+    handled: bool = False
     alert: str = "none"
     copies: int = 1
     delay: float = 0.0
@@ -62,6 +63,8 @@ def read_plan(body: Mapping[str, Any]) -> Plan:
     if values["job_activity"] not in JOB_ACTIVITIES:
         raise BadPlan(f"job_activity: one of {', '.join(JOB_ACTIVITIES)}")
     _check_numbers(values, "duration", "queued", "activities", "copies", "delay")
+    if not isinstance(values["handled"], bool):
+        raise BadPlan(f"handled: true or false, not {values['handled']!r}")
     if values["resolve_after"] is not None:
         _check_numbers(values, "resolve_after")
     if values["alert"] not in SHAPES:

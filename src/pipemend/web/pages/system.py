@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 import pipemend
 from pipemend.core.commands import Pause, Resume, Switch
 from pipemend.flows import commands
-from pipemend.store import alerts, deliveries
+from pipemend.store import alerts, deliveries, masked
 from pipemend.web.asked import DeliveryId, Pipeline, Words
 from pipemend.web.auth import Admin, Operator, Served, Viewer
 from pipemend.web.operations import Worker, breakers_in, state_of
@@ -35,6 +35,7 @@ async def system(request: Request, services: Served, user: Viewer) -> Response:
             frame,
             state=state,
             breakers=breakers_in(db, services),
+            masked=masked.page(db, offset=0, limit=LATEST),
             worker=state.worker,
             version=pipemend.__version__,
             deliveries=_deliveries(db) if admin else [],

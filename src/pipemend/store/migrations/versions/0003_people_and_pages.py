@@ -1,4 +1,4 @@
-"""Issues that people move."""
+"""Issues that people move, masked failures."""
 
 from collections.abc import Sequence
 
@@ -12,6 +12,7 @@ depends_on: str | Sequence[str] | None = None
 
 
 def upgrade() -> None:
+    _masked_failures()
     op.create_index("ix_tickets_itsm_ticket_id", "tickets", ["itsm_ticket_id"])
     op.create_table(
         "issues",
@@ -27,3 +28,32 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("issues")
     op.drop_index("ix_tickets_itsm_ticket_id", "tickets")
+    op.drop_table("masked_failures")
+
+
+def _masked_failures() -> None:
+    op.create_table(
+        "masked_failures",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("platform", sa.Text(), nullable=False),
+        sa.Column("resource", sa.Text(), nullable=False),
+        sa.Column("run_id", sa.Text(), nullable=False),
+        sa.Column("display_resource", sa.Text(), nullable=False),
+        sa.Column("pipeline", sa.Text(), nullable=False),
+        sa.Column("started_at", sa.Text(), nullable=True),
+        sa.Column("ended_at", sa.Text(), nullable=True),
+        sa.Column("link", sa.Text(), nullable=True),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("activities", sa.JSON(), nullable=False),
+        sa.Column("ticket_id", sa.Text(), nullable=True),
+        sa.Column("seen_at", sa.Text(), nullable=False),
+        sa.Column("due_at", sa.Text(), nullable=True),
+        sa.Column("revision", sa.Integer(), nullable=False, server_default="0"),
+        sa.Column("stumbles", sa.Integer(), nullable=False, server_default="0"),
+        sa.Column("owner", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_masked_failures")),
+        sa.UniqueConstraint("platform", "resource", "run_id", name=op.f("uq_masked_failures_platform_resource_run_id")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_masked_failures_due_at", "masked_failures", ["due_at"])
+    op.create_index("ix_masked_failures_state_id", "masked_failures", ["state", "id"])

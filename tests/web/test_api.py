@@ -11,9 +11,9 @@ import pytest
 from pipemend.analyzers.figures import labelled
 from pipemend.core.clock import stamp
 from pipemend.core.playbook import Playbook, Playbooks
-from pipemend.core.run import Resource
+from pipemend.core.run import Resource, Run, RunRef, RunStatus
 from pipemend.core.ticket import AI_USER, Approval, RemediationStatus, Status
-from pipemend.store import audit, feeds, schema
+from pipemend.store import audit, feeds, masked, schema
 from tests.web.world import FACTORY, MORNING, World
 
 HEALED = {
@@ -466,3 +466,23 @@ async def test_a_correction_in_unknown_words_is_refused(small_world: World, body
     ticket = await small_world.ticket()
     async with await small_world.a_client("operator") as client:
         assert (await client.post(f"/api/tickets/{ticket.id}/correct", json=body)).status_code == 422
+
+
+async def test_masked_failures_are_listed_by_the_api_and_on_the_system_page(world: World):
+    run = Run(ref=RunRef("data_factory", FACTORY.id, "run-1"), pipeline="load", status=RunStatus.SUCCEEDED)
+
+    def found(db: Any) -> None:
+        masked.insert(db, run, "sales", MORNING)
+        [row] = masked.claim_due(db, MORNING, 1, MORNING, "w")
+        failed = {"activity": "Copy data1", "code": "2200", "message": "<b>504</b>"}
+        masked.settle(db, row, state=masked.FOUND, activities=[failed])
+
+    await world.database.write(found)
+    async with await world.a_client("viewer") as client, await world.browser("operator") as browser:
+        told = (await client.get("/api/masked-failures")).json()
+        shown = (await browser.get("/dashboard/system")).text
+
+    assert told["total"] == 1
+    assert told["masked_failures"][0]["activities"][0]["activity"] == "Copy data1"
+    assert "Copy data1" in shown
+    assert "&lt;b&gt;504" in shown

@@ -31,7 +31,8 @@ async def note(s: Services, resource: Resource, runs: Sequence[Run], since: date
 
     A platform that tells by itself costs nothing: there they are noted without a rule.
     """
-    suspects = [run for run in runs if _suspect(s, resource, run, since)]
+    named = any(rule.masked in (LIST, TICKET) for rule in s.playbooks.pipelines)
+    suspects = [run for run in runs if (named or run.masked) and _suspect(s, resource, run, since)]
     known = await s.database.read(lambda db: masked.known(db, resource, suspects)) if suspects else set()
     if new := [run for run in suspects if run.ref.run_id not in known]:
         now = s.clock.now()

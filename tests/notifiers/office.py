@@ -59,6 +59,9 @@ class Office:
         await self.world.settle()
         return dict(press["presses"][n - 1])
 
+    async def presses(self) -> list[dict[str, Any]]:
+        return list((await self.twin.get("/twin/slack/presses")).json()["presses"])
+
     async def told(self, n: int = 1) -> str:
         """What the person who pressed reads alone."""
         told = await self.until(lambda told: told["presses"][n - 1]["answers"])

@@ -74,8 +74,11 @@ def telling(news: News) -> Telling:
         case ApprovalRequested() as event:
             said = approval(news, event)
             return Telling(line=line, reply=said, opening=said, ending=True)
-        case AttemptChanged() | ApprovalGranted():
+        case AttemptChanged():
             return Telling(line=line)
+        case ApprovalGranted():  # the line soon says something else: the thread keeps who it was
+            said = _message(f"{line} ({phrases.pipeline(news.ticket)})", [section(plain(line, 600))])
+            return Telling(line=line, reply=said)
         case StatusChanged() as event:
             return _moved(news, event, line)
         case SlaBreached():

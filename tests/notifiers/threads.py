@@ -27,7 +27,7 @@ INTRODUCTION = """# Threads in Slack
 
 What people read in Slack from the first message to the last, in five stories. They were played against the
 [twin](twin.md), and a test holds this page to it. When each message is said stands in [messages](messages.md).
-`[ … ]` are buttons.
+`[ … ]` are buttons; of what the guardrails said the first and the last stand here.
 """
 Story = Callable[[Office], Awaitable[None]]
 
@@ -138,9 +138,15 @@ def _block(block: Mapping[str, Any]) -> Iterator[str]:
                 yield " ".join(_plain(field["text"]).splitlines())
         case "context":
             for element in block["elements"]:
-                yield from _wrapped(element["text"])
+                yield from _wrapped(_shortened(element["text"]))
         case _:
             yield from _wrapped(block["text"]["text"])
+
+
+def _shortened(text: str) -> str:
+    """Of the words of all guardrails the first and the last."""
+    words = text.split(" · ")
+    return f"{words[0]} · … · {words[-1]}" if len(words) > 2 and text.startswith(("✓", "✗")) else text
 
 
 def _wrapped(text: str) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """kill -9 between a press in Slack and its effect, on both databases: one press, one effect, however often it comes."""
 
 import contextlib
+from functools import partial
 
 import httpx
 import pytest
@@ -39,9 +40,7 @@ def test_a_press_counts_once_wherever_we_die(installed: Installation, via: str) 
         installed.until(installed.ready, "the server is ready")
         installed.breaks(pipeline, outcomes=["GatewayTimeout", "Succeeded"], alert="log_v2")
         press = pressed(installed, pipeline, via)
-        installed.until(
-            lambda pipeline=pipeline, press=press: mended(installed, pipeline, press), f"{pipeline} is mended"
-        )  # type: ignore[misc]
+        installed.until(partial(mended, installed, pipeline, press), f"{pipeline} is mended")
 
     assert lives.ended(len(BOUNDARIES) - 1), "some death did not come"
     assert [len(installed.reruns(pipeline)) for pipeline in pipelines] == [1] * len(pipelines)

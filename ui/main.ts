@@ -18,4 +18,5 @@ keepList()
 keepMenus()
 keepView()
 keepAlive()
+if (document.querySelector('[data-plot]')) void import('./chart').then(({ keepPlots }) => keepPlots())
 follow(hear, soon, () => void look()) // the session is over: the answer leads to the sign-in page

@@ -18,6 +18,10 @@ from tests.web.stage import fill
 from tests.web.world import World
 
 pytestmark = needs_chromium
+PAINTED = """() => {
+  const { width, height } = document.querySelector('#plot-days canvas')
+  return document.querySelector('#plot-days canvas').getContext('2d').getImageData(0, 0, width, height).data.some((x) => x)
+}"""
 
 
 async def test_one_signs_in_and_out(reader: Reader):
@@ -211,6 +215,25 @@ async def test_the_page_says_when_it_is_offline_and_catches_up(small_world: Worl
             await expect(page.locator("#live")).to_have_text("Live", timeout=10_000)
             await expect(page.get_by_role("link", name="meanwhile")).to_be_visible()
             await browser.close()
+
+
+async def test_the_charts_are_drawn_again_for_another_range_and_say_what_they_show(reader: Reader):
+    await fill(reader.world)
+    async with reader.page() as page:
+        await page.goto(f"{reader.address}/dashboard/metrics")
+        canvas = page.locator("#plot-days canvas")
+        await expect(canvas).to_be_visible()
+        assert await page.evaluate(PAINTED)
+        await page.get_by_role("link", name="7 days").click()
+        await expect(page).to_have_url(f"{reader.address}/dashboard/metrics?days=7")
+        await expect(page.locator("#table-days tbody tr")).to_have_count(7)
+        await expect(page.locator(".plot canvas")).to_have_count(2)
+        await page.emulate_media(color_scheme="dark")
+        assert await page.evaluate(PAINTED)
+        box = await canvas.bounding_box()
+        assert box
+        await page.mouse.move(box["x"] + box["width"] - 60, box["y"] + 60)
+        await expect(page.locator('.readout[data-for="plot-days"]')).to_contain_text("healed")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -295,7 +295,7 @@ async def test_the_figures_and_the_system_have_their_pages(world: World):
         system = words_of((await client.get("/dashboard/system")).text)
         replayed = await client.post("/dashboard/system/deliveries/1/replay")
 
-    assert "% of the tickets with an automatic repair" in metrics
+    assert "tickets with an automatic repair were healed by it" in metrics
     assert "GatewayTimeout" in metrics
     assert "✓ Watching" in system
     assert "Failing, 4 times" in system

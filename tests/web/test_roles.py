@@ -26,6 +26,8 @@ TABLE: dict[str | None, str] = {
         GET /api/audit-trail
         GET /api/automation
         GET /api/corrections
+        GET /api/metrics
+        GET /api/metrics.csv
         GET /api/metrics/auto-remediation
         POST /api/sign-in-links
         GET /api/system

@@ -16,6 +16,7 @@ from pipemend.web import (
     api,
     azure_monitor,
     callback,
+    figures,
     health,
     metrics,
     operations,
@@ -63,8 +64,8 @@ def create_app(services: Services, settings: Settings, *, worker: Worker | None 
     app.state.services, app.state.settings, app.state.worker = services, settings, worker
     app.state.doors, app.state.live = doors, Live(services.database, services.clock)
     app.state.patience, app.state.choices = Patience(), pages.Choices()
-    for part in (health.router, api.router, operations.router, metrics.router, tokens.router, callback.router):
-        app.include_router(part, responses=PROBLEM)
+    for door in (health, api, figures, operations, metrics, tokens, callback):
+        app.include_router(door.router, responses=PROBLEM)
     for part in (sockets.router, static_files.router, pages.router):
         app.include_router(part)
     app.add_api_route("/openapi.json", _openapi(app), include_in_schema=False)

@@ -47,6 +47,12 @@ class TicketQuery(Query):
     sort: Literal["newest", "oldest", "pipeline", "severity"] = "newest"
 
 
+class FiguresQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    days: int = Field(30, ge=1, le=366)
+
+
 class AuditQuery(Query):
     ticket_id: Words | None = None
 

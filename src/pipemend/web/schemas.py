@@ -260,6 +260,54 @@ class Metrics(Answer):
     per_day: list[Day]
 
 
+class TimesOut(Answer):
+    """Mean minutes until tickets were closed."""
+
+    mttr: float | None
+    mttr_from_failure: float | None
+    healed_mttr: float | None
+    healed_mttr_from_failure: float | None
+
+
+class FiguresDay(Answer):
+    day: str
+    opened: int
+    healed: int
+    escalated: int
+    closed: int
+    times: TimesOut
+
+
+class NamedCount(Answer):
+    name: str | None
+    connection: str | None
+    count: int
+    healed: int
+    escalated: int
+
+
+class Figures(Answer):
+    """The figures of the last days (UTC). Rates are percents; tickets count on the day they were opened."""
+
+    days: list[FiguresDay]
+    opened: int
+    healed: int
+    escalated: int
+    tried: int
+    relapsed: int
+    closed: int
+    sla_met: int
+    success_rate: float | None
+    escalation_rate: float | None
+    relapse_rate: float | None
+    sla_rate: float | None
+    hours_saved: float
+    times: TimesOut
+    attempts: dict[str, int]
+    errors: list[NamedCount]
+    pipelines: list[NamedCount]
+
+
 class AlertOut(Answer):
     """An alert and what became of it; the error text is scrubbed and cut."""
 

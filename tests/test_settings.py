@@ -8,6 +8,7 @@ from pipemend.core.errors import SettingsError
 from pipemend.settings import Settings
 
 FACTORY = {"AZURE_SUBSCRIPTION_ID": "s", "AZURE_RESOURCE_GROUP": "rg", "AZURE_DATA_FACTORY_NAME": "adf"}
+SLACK = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_ALERT_CHANNEL": "C1"}
 PLAYBOOK = "https://prod-12.northcentralus.logic.azure.com:443/workflows/abc/triggers/manual/paths/invoke?sig=xyz789"
 
 
@@ -28,6 +29,13 @@ def test_without_any_setting_automation_is_off_and_the_database_is_a_file() -> N
         ({"AZURE_DATA_FACTORY_NAME": "adf"}, "AZURE_SUBSCRIPTION_ID"),
         ({**FACTORY, "AZURE_CLIENT_SECRET": "x"}, "AZURE_TENANT_ID"),
         ({"SLACK_BOT_TOKEN": "xoxb-1"}, "SLACK_ALERT_CHANNEL"),
+        ({"SLACK_OPERATORS": "U012AB3CD"}, "SLACK_SIGNING_SECRET"),
+        (
+            {**SLACK, "SLACK_APP_TOKEN": "xapp-1"},
+            "SLACK_OPERATORS must be set too, with SLACK_BOT_TOKEN, SLACK_APP_TOKEN",
+        ),
+        ({"SLACK_APP_TOKEN": "xapp-1", "SLACK_OPERATORS": "U012AB3CD"}, "SLACK_BOT_TOKEN"),
+        ({**SLACK, "SLACK_APP_TOKEN": "xapp-1", "SLACK_OPERATORS": "U012AB3CD, @rosa"}, "'@rosa' is no id"),
         ({"JIRA_DOMAIN": "x.atlassian.net"}, "JIRA_API_TOKEN"),
         ({"AUTO_REMEDIATION_ENABLED": "perhaps"}, "AUTO_REMEDIATION_ENABLED"),
         ({"WATCH_INTERVAL_SECONDS": "0"}, "WATCH_INTERVAL_SECONDS"),

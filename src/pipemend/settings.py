@@ -4,6 +4,7 @@ Order: environment, `.env`, `X_FILE` (a file that holds the value of the secret 
 """
 
 import os
+import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cached_property
@@ -45,6 +46,7 @@ ACTIONS = {
     "refresh_linked_service": "PLAYBOOK_REFRESH_LINKED_SERVICE",
 }
 DEFAULT_MODEL = "gemini-2.5-flash"
+SLACK_ID = re.compile("[UWS][A-Z0-9]{2,}")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -280,6 +282,9 @@ class Settings(BaseModel):
         ways = [name for name in ("slack_signing_secret", "slack_app_token") if getattr(self, name)]
         if ways or self.slack_operators:
             _all_or_none(self, ("slack_bot_token", "slack_operators", *(ways or ["slack_signing_secret"])))
+        for name in self.operators:
+            if not SLACK_ID.fullmatch(name):
+                raise ValueError(f"SLACK_OPERATORS: '{name}' is no id of a person (U…) or of a user group (S…)")
         _all_or_none(self, ("jira_domain", "jira_user_email", "jira_api_token"))
         if self.jira_webhook_secret:
             _all_or_none(self, ("jira_api_token", "jira_webhook_secret"))
@@ -299,6 +304,11 @@ class Settings(BaseModel):
         if not self.database.startswith(("sqlite:", "postgresql+psycopg:")):
             raise ValueError("DATABASE_URL: must begin with postgresql://")
         return self
+
+    @cached_property
+    def operators(self) -> tuple[str, ...]:
+        """Ids of those who may press buttons in Slack: people, and user groups."""
+        return tuple(name.strip() for name in self.slack_operators.split(",") if name.strip())
 
     @cached_property
     def hosts(self) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ from pipemend.core.guardrails import connection_known, judge, pipeline_allows, s
 from pipemend.core.run import RunRef
 from pipemend.core.situation import Situation
 from pipemend.core.ticket import RemediationStatus, Status, Ticket
-from pipemend.flows import answering, correcting, endings, handing_over, switching, taking
+from pipemend.flows import answering, correcting, endings, escalating, reopening, switching, taking
 from pipemend.flows.decision import Grounds, decide
 from pipemend.flows.services import Services
 from pipemend.store import attempts, audit, events, tickets
@@ -74,9 +74,9 @@ def carry_out_in(db: sa.Connection, s: Services, command: Command) -> Ticket | N
         case Stop():
             return _stop(db, s, command)
         case Escalate():
-            return handing_over.escalate(db, s, command)
+            return escalating.escalate(db, s, command)
         case Reopen():
-            return handing_over.reopen(db, s, command)
+            return reopening.reopen(db, s, command)
         case TakeOver():
             return taking.take_over(db, s, command)
         case LetGo():

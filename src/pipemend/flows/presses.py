@@ -59,13 +59,13 @@ class Presses:
 
 def _obeyed(s: Services, door: str, press: Press, db: sa.Connection) -> None:
     """Raises Stale or NotFound: then the press is not kept either."""
-    if _kept(s, door, press, db):
+    if _kept(s, door, press, db, "accepted"):
         commands.carry_out_in(db, s, press.command)
 
 
 def _refused(s: Services, door: str, press: Press, why: str, db: sa.Connection) -> bool:
     """Whether the person is to be told: a repeat was answered before."""
-    if not _kept(s, door, press, db):
+    if not _kept(s, door, press, db, "ignored"):
         return False
     wish = press.command
     details = {"asked": type(wish).__name__.lower(), "why": why}
@@ -74,12 +74,12 @@ def _refused(s: Services, door: str, press: Press, why: str, db: sa.Connection) 
     return True
 
 
-def _kept(s: Services, door: str, press: Press, db: sa.Connection) -> bool:
+def _kept(s: Services, door: str, press: Press, db: sa.Connection, outcome: str) -> bool:
     """Whether it is new. Of its body nothing is kept: it holds an address to answer at, which is a secret."""
     wish = press.command
     said = f"{type(wish).__name__.lower()} {getattr(wish, 'ticket_id', '')}, pressed by {wish.by}"
     named, now = f"press:{press.once}", s.clock.now()
-    kept = deliveries.accept(db, door=door, body=b"", now=now, outcome="accepted", reason=said, named=named)
+    kept = deliveries.accept(db, door=door, body=b"", now=now, outcome=outcome, reason=said, named=named)
     if not kept.new:
         log.info("a press came twice", extra={"door": door})
     return kept.new

@@ -19,9 +19,16 @@ SLOW_DOWN = ("ratelimited", "rate_limited")
 PASSING = ("internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org")
 
 
-NO_TOKEN = "SLACK_BOT_TOKEN is not valid any more"  # noqa: S105  # a sentence
+OPENS = "apps.connections.open"  # the one method that wants the token of the app
+NO_TOKEN = (
+    "invalid_auth",
+    "not_authed",
+    "token_revoked",
+    "token_expired",
+    "account_inactive",
+    "not_allowed_token_type",
+)
 HELP = {
-    **dict.fromkeys(("invalid_auth", "not_authed", "token_revoked", "token_expired", "account_inactive"), NO_TOKEN),
     "channel_not_found": "SLACK_ALERT_CHANNEL does not exist, or the bot cannot see it",
     "not_in_channel": "the bot is not in SLACK_ALERT_CHANNEL: invite it",
     "is_archived": "SLACK_ALERT_CHANNEL is archived",
@@ -32,9 +39,13 @@ class SlackRefused(Refused):
     """Slack said no, and will say it again. `word` is its own."""
 
     def __init__(self, method: str, word: str, more: str = "") -> None:
-        said = more or HELP.get(word, "")
+        said = more or (_token_of(method) if word in NO_TOKEN else HELP.get(word, ""))
         super().__init__(f"Slack refused {method}: {word}{f' ({said})' if said else ''}")
         self.word = word
+
+
+def _token_of(method: str) -> str:
+    return f"{'SLACK_APP_TOKEN' if method == OPENS else 'SLACK_BOT_TOKEN'} is not valid any more"
 
 
 class Api:

@@ -209,9 +209,8 @@ def build(settings: Settings) -> Slack | None:
     if settings.slack_bot_token is None:
         return None
     api = Api(settings.slack_bot_token, settings.slack_api_url)
-    named = [name.strip() for name in settings.slack_operators.split(",") if name.strip()]
     may_call = partial(_may_call, settings)
-    heard = Interactions(Operators(named, api), Http(connections=5), may_call)
+    heard = Interactions(Operators(settings.operators, api), Http(connections=5), may_call)
     door = Signed(settings.slack_signing_secret, heard) if settings.slack_signing_secret else None
     opens = Api(settings.slack_app_token, settings.slack_api_url) if settings.slack_app_token else None
     socket = Socket(opens, heard, may_call) if opens else None

@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING, Any
 from pipemend.core.alert import Press
 from pipemend.core.errors import BadDelivery, OutsideError, Unreadable
 from pipemend.core.ports import Take
-from pipemend.notifiers.slack.api import Api
+from pipemend.notifiers.slack.api import OPENS, Api
 from pipemend.notifiers.slack.interactions import Interactions, an_object
 
 if TYPE_CHECKING:
     import aiohttp
 
-OPEN = "apps.connections.open"
 NAME = "slack:socket"
-CONNECT_SECONDS, BEAT_SECONDS, LEAVE_SECONDS = 10.0, 20.0, 3.0
+CONNECT_SECONDS, BEAT_SECONDS, LEAVE_SECONDS = 10.0, 20.0, 2.0
 LONGEST = 256 * 1024  # bytes of one message, as at the doors
 AT_ONCE = 50  # presses in hand; more wait in the line
 STEADY = 30.0  # a line that held so long was a good one
@@ -72,11 +71,14 @@ class Socket:
 
     async def _connected(self, http: "aiohttp.ClientSession") -> "aiohttp.ClientWebSocketResponse":
         """Raises OutsideError, TimeoutError or an error of the client."""
-        url = (await self._api.write(OPEN)).get("url")
+        import aiohttp
+
+        url = (await self._api.write(OPENS)).get("url")
         if not isinstance(url, str) or not self._allows(url):
             raise Unreadable("Slack named no address for the socket that is among ALLOWED_HOSTS")
         async with asyncio.timeout(CONNECT_SECONDS):
-            return await http.ws_connect(url, heartbeat=BEAT_SECONDS, max_msg_size=LONGEST)
+            leave = aiohttp.ClientWSTimeout(ws_close=LEAVE_SECONDS)
+            return await http.ws_connect(url, timeout=leave, heartbeat=BEAT_SECONDS, max_msg_size=LONGEST)
 
     async def _hear(self, line: "aiohttp.ClientWebSocketResponse", take: Take) -> str:
         import aiohttp

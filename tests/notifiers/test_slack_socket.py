@@ -52,6 +52,7 @@ async def test_what_keeps_it_closed_is_named(
             match = {"service": "slack", "operation": "apps.connections.open"}
             (await twin.post("/twin/faults", json={"match": match, "times": -1, **fault})).raise_for_status()
         async with listening(base, **settings):
+            said: list[str] = []
             for _ in range(400):
                 said = [getattr(record, "why", "") for record in caplog.records]
                 if any(words in why for why in said):

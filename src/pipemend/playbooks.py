@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from pipemend import routes
 from pipemend.core.errors import SettingsError
 from pipemend.core.freeze import Window
 from pipemend.core.playbook import ACTIONS, ERROR_TYPES, PipelineRule, Playbook, Playbooks
@@ -17,7 +18,7 @@ from pipemend.core.rca import UNCLASSIFIED, Severity
 BUILT_IN = Path(__file__).with_name("playbooks.toml")
 PLATFORMS = ("data_factory", "databricks")
 MOST_RETRIES, MOST_A_DAY = 20, 1000
-RULES = ("pipeline", "freeze")  # tables that are no playbooks
+RULES = ("pipeline", "freeze", "route")  # tables that are no playbooks
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 # What is wrong with a value, or nothing.
@@ -37,6 +38,7 @@ def load(file: Path | None, default_retries: int) -> Playbooks:
         entries={(book.error_type, platform): book for platform, book in _books(tables, default_retries)},
         pipelines=tuple(_rule(table) for table in tables.get("pipeline", ())),
         freeze=tuple(_window(table) for table in tables.get("freeze", ())),
+        routes=routes.routes(tables.get("route", ())),
     )
 
 
@@ -128,6 +130,8 @@ def _mistakes(tables: Table) -> Iterator[str]:
             yield from _rule_mistakes(entry)
         elif name == "freeze":
             yield from _window_mistakes("[[freeze]]", entry)
+        elif name == "route":
+            yield from routes.mistakes(entry)
         elif name not in ERROR_TYPES or name == UNCLASSIFIED:
             # A misspelt error type would never match, silently.
             yield f"[{name}]: no error type that can be diagnosed"

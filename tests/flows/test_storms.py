@@ -2,11 +2,13 @@
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 
 import sqlalchemy as sa
 
 from pipemend.core.events import StatusChanged, StormBegan, StormEnded, StormEscalated
+from pipemend.core.route import Route
 from pipemend.core.run import RunStatus
 from pipemend.core.storm import MANY
 from pipemend.core.ticket import RemediationStatus
@@ -145,6 +147,33 @@ async def test_people_are_called_when_more_of_a_storm_are_left_to_them(world: Wo
         runs = runs[done:]
         await world.after(at)
     assert [getattr(event, "people", 0) for event in bells(world.slack)] == [1, 3, 15]
+
+
+async def test_people_are_called_when_repairs_of_a_storm_await_their_yes(world: World) -> None:
+    breaks(world, 24, "ServerBusy")
+    await world.after(31)
+    await world.after(60)
+
+    (bell,) = bells(world.slack)
+    assert isinstance(bell, StormEscalated)
+    assert (bell.people, bell.asking) == (0, 24)
+    assert world.slack.digests[-1].storm.figures.asking == 24
+    assert world.slack.digests[-1].storm.left
+
+
+async def test_each_route_has_a_storm_of_its_own(world: World) -> None:
+    routes = (Route(match="*/pay-*", slack_channel="C0PAYMENTS"), Route(match="*/dwh-*", slack_channel="C0WAREHOUSE"))
+    world.services.playbooks = replace(world.services.playbooks, routes=routes)
+    breaks(world, 25, name="pay")
+    breaks(world, 30, name="dwh")
+    breaks(world, MANY, name="other")
+    await world.after(151)
+
+    began = [d for d in world.slack.digests if isinstance(d.event, StormBegan)]
+    told = {d.route.slack_channel: d.storm.figures.tickets for d in began}
+    assert told == {"C0PAYMENTS": 25, "C0WAREHOUSE": 30}
+    assert told_by_themselves(world.slack) == {"DataConversionError": 3 * MANY}
+    assert {n.route.slack_channel for n in world.slack.told if n.ticket.pipeline.startswith("other")} == {None}
 
 
 async def test_a_ticket_of_a_storm_that_is_over_is_told_by_itself_when_it_opens_again(world: World) -> None:

@@ -254,6 +254,11 @@ def a_digest(event: StormEvent, **changes: Any) -> Digest:
 STORM = a_storm().id
 BEGAN = a_digest(StormBegan(ticket_id=STORM), storm=a_storm(figures=Figures(tickets=21, healing=21)))
 GREW = a_digest(StormChanged(ticket_id=STORM), id=101)
+ASKED = a_digest(
+    StormEscalated(ticket_id=STORM, people=0, asking=5),
+    id=104,
+    storm=a_storm(figures=Figures(tickets=300, healing=295, asking=5)),
+)
 RANG = a_digest(StormEscalated(ticket_id=STORM, people=12), id=102)
 ENDED = a_digest(
     StormEnded(ticket_id=STORM),

@@ -7,7 +7,7 @@ from pipemend.core.ports import Digest, Receipt
 from pipemend.core.storm import deserves_a_bell
 from pipemend.notifiers.jira import Jira
 from pipemend.notifiers.slack import Slack
-from tests.notifiers.samples import BEGAN, ENDED, GREW, RANG, STORM, repeated
+from tests.notifiers.samples import ASKED, BEGAN, ENDED, GREW, RANG, STORM, repeated
 from tests.notifiers.tiny_jira import TinyJira, as_read
 from tests.notifiers.tiny_slack import TinySlack
 from tests.notifiers.tiny_slack import as_read as as_read_in_slack
@@ -39,6 +39,14 @@ async def test_slack_rings_in_the_thread_when_people_have_to_act_and_when_it_is_
     assert escalated["text"] == "⚠️ 12 of 300 failures are left to people: GatewayTimeout on contoso"
     assert "nightly-load and 11 more" in as_read_in_slack(escalated["blocks"])
     assert over["text"] == "✅ The storm is over: 290 of 300 healed, 10 closed without us"
+
+
+async def test_slack_rings_for_what_awaits_approval_as_well(slack: Slack, slack_vendor: TinySlack):
+    await slack.sum_up(ASKED, await slack.sum_up(BEGAN, None))
+
+    (asked,) = slack_vendor.thread()
+    assert asked["text"] == "🔔 5 of 300 failures await approval: GatewayTimeout on contoso"
+    assert "Needs approval:\n5" in as_read_in_slack(slack_vendor.first["blocks"])
 
 
 async def test_a_digest_that_somebody_deleted_is_posted_anew(slack: Slack, slack_vendor: TinySlack):

@@ -177,10 +177,11 @@ class StormChanged(StormEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StormEscalated(StormEvent):
-    """So many of its tickets are left to people now."""
+    """For so many of its tickets people have to act now: they are left to people, or await a yes (`asking`)."""
 
     name = "storm_escalated"
     people: int
+    asking: int = 0
 
     @property
     def turn(self) -> Turn:

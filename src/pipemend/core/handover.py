@@ -51,7 +51,8 @@ class Background:
 def needs_people(ticket: Ticket) -> bool:
     """Whether it is a person's turn, and no machine does or asks anything at this moment."""
     asked = ticket.approval is Approval.AWAITING
-    busy = ticket.remediation_status is RemediationStatus.IN_PROGRESS or ticket.due_at is not None
+    healing = ticket.remediation_status is RemediationStatus.IN_PROGRESS and not ticket.hands_off
+    busy = healing or ticket.due_at is not None
     return not (ticket.closed or asked or busy)
 
 

@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 
 from pipemend.core.freeze import Window
 from pipemend.core.rca import UNCLASSIFIED, Diagnosis, Remediable
+from pipemend.core.route import NO_ROUTE, Route
 
 # What a machine can do about a failure. An analyzer's `none` means: nothing.
 ACTIONS = frozenset(
@@ -137,12 +138,13 @@ DEFAULT_RULE = PipelineRule()
 class Playbooks:
     """All playbooks, by error type and platform (None: any), and the rules for single pipelines, first match first.
 
-    `freeze` holds for every pipeline, beside its own windows.
+    `freeze` holds for every pipeline, beside its own windows. `routes`: who is told about them, first match first.
     """
 
     entries: Mapping[tuple[str, str | None], Playbook] = field(default_factory=dict)
     pipelines: tuple[PipelineRule, ...] = ()
     freeze: tuple[Window, ...] = ()
+    routes: tuple[Route, ...] = ()
 
     def find(self, error_type: str | None, platform: str) -> Playbook | None:
         if error_type is None:
@@ -156,6 +158,14 @@ class Playbooks:
             (rule for rule in self.pipelines if fnmatchcase(name, rule.match.lower())),
             DEFAULT_RULE,
         )
+
+    def route_for(self, resource_name: str, pipeline: str, team: str | None) -> Route:
+        """The first route that fits."""
+        return next((route for route in self.routes if route.fits(f"{resource_name}/{pipeline}", team)), NO_ROUTE)
+
+    def route_named(self, name: str) -> Route:
+        """The route of this name; one that is gone by now leaves everything to the settings."""
+        return next((route for route in self.routes if route.name == name), NO_ROUTE)
 
     def downstream_of(self, resource_name: str, pipeline: str) -> tuple[str, ...]:
         """Who reads what the pipeline writes: as its own rule says, and all whose rules name it as their upstream."""

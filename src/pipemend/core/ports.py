@@ -10,6 +10,7 @@ from pipemend.core.attempt import Attempt, Lease, Progress, Stage
 from pipemend.core.events import Event, StormEvent
 from pipemend.core.handover import Line
 from pipemend.core.rca import Diagnosis, Failure, Fault, History
+from pipemend.core.route import NO_ROUTE, Route
 from pipemend.core.run import Changes, Rerun, Resource, Run, RunRef
 from pipemend.core.storm import Storm
 from pipemend.core.ticket import Ticket
@@ -138,6 +139,7 @@ class News:
     ticket: Ticket
     attempt: Attempt | None
     link: str | None  # the ticket on the dashboard
+    route: Route = NO_ROUTE
     handover: tuple[Line, ...] = ()  # where people have to act: all they need to know
     repeated: bool = False
 
@@ -155,6 +157,7 @@ class Digest:
     event: StormEvent
     storm: Storm
     link: str | None  # its tickets on the dashboard
+    route: Route = NO_ROUTE
     repeated: bool = False
 
     @property

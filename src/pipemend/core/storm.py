@@ -16,21 +16,28 @@ class Cause:
     platform: str
     resource: str
     error_type: str
+    route: str = ""  # what is told elsewhere is a storm of its own
 
     def storm_id(self, began: datetime) -> str:
-        digest = hashlib.sha256(f"{self.platform}|{self.resource}|{self.error_type}".encode()).hexdigest()
+        told = f"|{self.route}" if self.route else ""
+        digest = hashlib.sha256(f"{self.platform}|{self.resource}|{self.error_type}{told}".encode()).hexdigest()
         return f"STORM-{began:%Y%m%dT%H%M%S}-{digest[:10]}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """How the tickets of a storm stand. `people`: left to people and not closed yet."""
+    """How the tickets of a storm stand. `people`: left to people and not closed yet. `asking`: a yes is awaited."""
 
     tickets: int = 0
     healed: int = 0
     closed: int = 0  # without our doing
     healing: int = 0
     people: int = 0
+    asking: int = 0
+
+    @property
+    def needs_people(self) -> int:
+        return self.people + self.asking
 
     @property
     def settled(self) -> bool:
@@ -39,7 +46,7 @@ class Figures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Storm:
-    """A storm as it stands now. `pipelines`: the first few; `left`: the first few that are left to people."""
+    """A storm as it stands now. `pipelines`: the first few; `left`: the first few for which people have to act."""
 
     id: str
     cause: Cause
@@ -52,5 +59,5 @@ class Storm:
 
 
 def deserves_a_bell(people: int, told: int) -> bool:
-    """Whether so many tickets left to people are worth a bell: the first is, then each time they have doubled."""
+    """Whether so many tickets that need people are worth a bell: the first is, then each time they have doubled."""
     return people > 0 and people >= 2 * told

@@ -96,6 +96,7 @@ class Ticket:
     approval_expires_at: datetime | None = None
     proposal: Mapping[str, Any] | None = None  # what a person is asked to say yes to
     merged_into: str | None = None
+    route: str = ""  # by which it is told
     storm_id: str | None = None  # the storm it is told with
     due_at: datetime | None = None
     revision: int = 0

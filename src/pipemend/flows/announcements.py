@@ -130,7 +130,15 @@ def _news(s: Services, row: Row, db: sa.Connection) -> tuple[News | Digest, Rece
 def _digest(s: Services, row: Row, event: Row, fact: StormEvent, db: sa.Connection) -> Digest:
     storm = storms.get(db, event.ticket_id)
     link = s.link_to_storm(storm)
-    return Digest(id=event.id, at=event.at, event=fact, storm=storm, link=link, repeated=row.was == "sending")
+    return Digest(
+        id=event.id,
+        at=event.at,
+        event=fact,
+        storm=storm,
+        link=link,
+        route=s.playbooks.route_named(storm.cause.route),
+        repeated=row.was == "sending",
+    )
 
 
 def _of_ticket(s: Services, row: Row, event: Row, fact: Event, db: sa.Connection) -> News:
@@ -143,6 +151,7 @@ def _of_ticket(s: Services, row: Row, event: Row, fact: Event, db: sa.Connection
         ticket=ticket,
         attempt=next((a for a in tried if a.attempt_number == event.attempt), None),
         link=s.link(row.ticket_id),
+        route=s.playbooks.route_for(ticket.display_resource, ticket.pipeline, ticket.finops_team),
         handover=handover.of_ticket(db, s, ticket, tried, s.clock.now()) if escalated else (),
         repeated=row.was == "sending",
     )

@@ -21,7 +21,12 @@ CALM = timedelta(minutes=5)  # between two looks at a storm that brings no new t
 
 def gather(db: sa.Connection, s: Services, ticket: Ticket, now: datetime) -> None:
     """A new ticket joins the storm of its cause; one ticket too many begins it. In the unit that opens the ticket."""
-    cause = Cause(platform=ticket.platform, resource=ticket.resource, error_type=ticket.error_type or UNCLASSIFIED)
+    cause = Cause(
+        platform=ticket.platform,
+        resource=ticket.resource,
+        error_type=ticket.error_type or UNCLASSIFIED,
+        route=ticket.route,
+    )
     storm_id = storms.living(db, cause) or _begun(db, s, cause, ticket, now)
     if storm_id is not None:
         tickets.fill(db, ticket.id, storm_id=storm_id)
@@ -67,7 +72,7 @@ def _look(s: Services, storm_id: str, now: datetime, db: sa.Connection) -> None:
         db,
         storm_id,
         told=asdict(storm.figures),
-        people_told=event.people if isinstance(event, StormEscalated) else row.people_told,
+        people_told=storm.figures.needs_people if isinstance(event, StormEscalated) else row.people_told,
         due_at=None if over else now + (LOOK if event or storm.ended_at is None else CALM),
     )
 
@@ -75,6 +80,6 @@ def _look(s: Services, storm_id: str, now: datetime, db: sa.Connection) -> None:
 def _what_is_new(row: Row, storm: Storm) -> StormEvent | None:
     if storm.ended_at is not None and storm.figures.settled:
         return StormEnded(ticket_id=storm.id)
-    if rules.deserves_a_bell(storm.figures.people, row.people_told):
-        return StormEscalated(ticket_id=storm.id, people=storm.figures.people)
+    if rules.deserves_a_bell(storm.figures.needs_people, row.people_told):
+        return StormEscalated(ticket_id=storm.id, people=storm.figures.people, asking=storm.figures.asking)
     return StormChanged(ticket_id=storm.id) if asdict(storm.figures) != row.told else None

@@ -92,6 +92,7 @@ def _new(db: sa.Connection, s: Services, opening: Opening, now: datetime) -> Tic
         finops_team=rule.team or team,
         finops_owner=rule.owner or owner,
         finops_cost_center=rule.cost_center or cost_center,
+        route=s.playbooks.route_for(name, opening.pipeline, rule.team or team).name,
         hands_off=opening.hands_off,
         **explained_by(db, s, opening, now),
     )

@@ -27,6 +27,7 @@ def facts(storm: Storm) -> tuple[Fact, ...]:
         ("Failures", str(figures.tickets)),
         ("Healed", str(figures.healed)),
         ("Healing", str(figures.healing)),
+        ("Needs approval", str(figures.asking)),
         ("Left to people", str(figures.people)),
         ("Closed", str(figures.closed)),
     )
@@ -51,19 +52,30 @@ def bell(digest: Digest) -> str | None:
     storm, figures = digest.storm, digest.storm.figures
     match digest.event:
         case StormEscalated() as event:
-            return f"⚠️ {event.people} of {figures.tickets} failures are left to people: {title_of_cause(storm)}"
+            return f"{_calls(event, figures.tickets)}: {title_of_cause(storm)}"
         case StormEnded():
             return f"{OVER}: {figures.healed} of {figures.tickets} healed, {figures.closed} closed without us"
     return None
 
 
 def left(storm: Storm) -> str:
-    """The first few pipelines that are left to people, and how many more failures."""
-    return _few(list(storm.left), storm.figures.people)
+    """The first few pipelines for which people have to act, and how many more failures."""
+    return _few(list(storm.left), storm.figures.needs_people)
 
 
 def title_of_cause(storm: Storm) -> str:
     return f"{cut(one_line(storm.cause.error_type), 100)} on {_where(storm)}"
+
+
+def _calls(event: StormEscalated, tickets: int) -> str:
+    left = f"{event.people} of {tickets} failures are left to people" if event.people else ""
+    if not event.asking:
+        return f"⚠️ {left}"
+    return (
+        f"⚠️ {left}, {event.asking} await approval"
+        if left
+        else f"🔔 {event.asking} of {tickets} failures await approval"
+    )
 
 
 def _where(storm: Storm) -> str:

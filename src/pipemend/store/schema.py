@@ -93,6 +93,7 @@ tickets = sa.Table(
     sa.Column("approval_expires_at", Instant),
     sa.Column("proposal", sa.JSON(none_as_null=True)),
     sa.Column("merged_into", sa.Text),
+    sa.Column("route", sa.Text, nullable=False, server_default=""),  # by which it is told
     sa.Column("storm_id", sa.Text),  # the storm it is told with
     sa.Column("search_text", sa.Text, nullable=False, server_default=""),
     sa.Column("tab", sa.Text, sa.Computed(TAB, persisted=True)),
@@ -297,6 +298,7 @@ storms = sa.Table(
     sa.Column("platform", sa.Text, nullable=False),
     sa.Column("resource", sa.Text, nullable=False),
     sa.Column("error_type", sa.Text, nullable=False),
+    sa.Column("route", sa.Text, nullable=False, server_default=""),
     sa.Column("display_resource", sa.Text, nullable=False),
     sa.Column("began_at", Instant, nullable=False),
     sa.Column("ended_at", Instant),
@@ -309,7 +311,7 @@ storms = sa.Table(
 LIVING = sa.text("ended_at IS NULL")
 sa.Index(
     "uq_storms_living",
-    *(storms.c[name] for name in ("platform", "resource", "error_type")),
+    *(storms.c[name] for name in ("platform", "resource", "error_type", "route")),
     unique=True,
     sqlite_where=LIVING,
     postgresql_where=LIVING,

@@ -17,7 +17,8 @@ FEW = 5
 CLOSED = tickets.c.status == Status.ACKNOWLEDGED
 HEALED = sa.and_(CLOSED, tickets.c.remediation_status == RemediationStatus.SUCCEEDED)
 # Whoever has a due time is looked at again, so people are not asked yet.
-LEFT = sa.and_(~CLOSED, tickets.c.tab != str(Tab.HEALING), tickets.c.due_at.is_(None))
+ASKING = sa.and_(~CLOSED, tickets.c.tab == str(Tab.APPROVAL))
+LEFT = sa.and_(~CLOSED, tickets.c.tab.not_in((str(Tab.HEALING), str(Tab.APPROVAL))), tickets.c.due_at.is_(None))
 
 
 def living(db: sa.Connection, cause: Cause) -> str | None:
@@ -28,7 +29,7 @@ def living(db: sa.Connection, cause: Cause) -> str | None:
 def one_at_a_time(db: sa.Connection, cause: Cause) -> None:
     """Until the unit ends nobody else counts tickets of this cause. A file has one writer anyway."""
     if db.dialect.name == "postgresql":
-        key = "|".join(("storm", cause.platform, cause.resource, cause.error_type))
+        key = "|".join(("storm", cause.platform, cause.resource, cause.error_type, cause.route))
         db.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(key, 0))))
 
 
@@ -68,7 +69,7 @@ def change(db: sa.Connection, storm_id: str, **columns: Any) -> None:
 def get(db: sa.Connection, storm_id: str) -> Storm:
     """The storm with the figures of this moment."""
     row = db.execute(sa.select(storms).where(storms.c.id == storm_id)).one()
-    cause = Cause(platform=row.platform, resource=row.resource, error_type=row.error_type)
+    cause = Cause(platform=row.platform, resource=row.resource, error_type=row.error_type, route=row.route)
     its = _of(cause, row.began_at, row.ended_at)
     return Storm(
         id=row.id,
@@ -78,7 +79,7 @@ def get(db: sa.Connection, storm_id: str) -> Storm:
         ended_at=row.ended_at,
         figures=_figures(db, its),
         pipelines=_first(db, its),
-        left=_first(db, sa.and_(its, LEFT)),
+        left=_first(db, sa.and_(its, sa.or_(LEFT, ASKING))),
     )
 
 
@@ -105,11 +106,17 @@ def _figures(db: sa.Connection, its: sa.ColumnElement[bool]) -> Figures:
             count(sa.case((HEALED, 1))).label("healed"),
             count(sa.case((CLOSED, 1))).label("all_closed"),
             count(sa.case((LEFT, 1))).label("people"),
+            count(sa.case((ASKING, 1))).label("asking"),
         ).where(its)
     ).one()
-    healing = row.tickets - row.all_closed - row.people
-    closed = row.all_closed - row.healed
-    return Figures(tickets=row.tickets, healed=row.healed, closed=closed, healing=healing, people=row.people)
+    return Figures(
+        tickets=row.tickets,
+        healed=row.healed,
+        closed=row.all_closed - row.healed,
+        healing=row.tickets - row.all_closed - row.people - row.asking,
+        people=row.people,
+        asking=row.asking,
+    )
 
 
 def _first(db: sa.Connection, which: sa.ColumnElement[bool]) -> Sequence[str]:

@@ -85,6 +85,7 @@ class TicketOut(Answer):
     approval_expires_at: Time | None
     proposal: dict[str, Any] | None
     merged_into: str | None
+    route: str
     storm_id: str | None
     due_at: Time | None
     revision: int

@@ -33,7 +33,7 @@ def telling(digest: Digest) -> Telling:
     frame = panel(
         "error" if isinstance(digest.event, StormEscalated) else "info",
         paragraph(strong(said)),
-        paragraph(text(f"Left to people: {digests.left(digest.storm)}", limit=2000)),
+        paragraph(text(f"People needed for: {digests.left(digest.storm)}", limit=2000)),
         paragraph(text(f"🔴 Action Required: {digests.ACTION}")),
     )
     return Telling(opens=True, describes=True, comment=[frame, *_dashboard(digest)])

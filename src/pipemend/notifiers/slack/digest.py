@@ -29,7 +29,7 @@ def reply(digest: Digest) -> Message | None:
         return Message(plain(said, NOTIFICATION), (section(plain(said, 600)),))
     blocks = (
         section(plain(said, 600)),
-        section(f"*Left to people:* {plain(digests.left(digest.storm), 1500)}"),
+        section(f"*People needed for:* {plain(digests.left(digest.storm), 1500)}"),
         section(f"🔴 *Action Required:* {plain(digests.ACTION, 300)}"),
         *dashboard_button(digest.link, style="danger"),
     )

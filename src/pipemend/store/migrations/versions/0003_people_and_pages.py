@@ -1,4 +1,4 @@
-"""Issues that people move, masked failures."""
+"""Issues that people move, masked failures, routes of tickets and storms."""
 
 from collections.abc import Sequence
 
@@ -10,8 +10,11 @@ down_revision: str | None = "0002"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
+LIVING = sa.text("ended_at IS NULL")
+
 
 def upgrade() -> None:
+    _routes()
     _masked_failures()
     op.create_index("ix_tickets_itsm_ticket_id", "tickets", ["itsm_ticket_id"])
     op.create_table(
@@ -26,6 +29,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    _no_routes()
     op.drop_table("issues")
     op.drop_index("ix_tickets_itsm_ticket_id", "tickets")
     op.drop_table("masked_failures")
@@ -57,3 +61,23 @@ def _masked_failures() -> None:
     )
     op.create_index("ix_masked_failures_due_at", "masked_failures", ["due_at"])
     op.create_index("ix_masked_failures_state_id", "masked_failures", ["state", "id"])
+
+
+def _routes() -> None:
+    """By which route a ticket is told; what is told elsewhere is a storm of its own."""
+    op.add_column("tickets", sa.Column("route", sa.Text(), nullable=False, server_default=""))
+    op.add_column("storms", sa.Column("route", sa.Text(), nullable=False, server_default=""))
+    _one_storm_of(["platform", "resource", "error_type", "route"])
+
+
+def _no_routes() -> None:
+    _one_storm_of(["platform", "resource", "error_type"])
+    op.drop_column("storms", "route")
+    op.drop_column("tickets", "route")
+
+
+def _one_storm_of(columns: Sequence[str]) -> None:
+    op.drop_index("uq_storms_living", "storms")
+    op.create_index(
+        "uq_storms_living", "storms", list(columns), unique=True, sqlite_where=LIVING, postgresql_where=LIVING
+    )

@@ -6,11 +6,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from pipemend import routes
+from pipemend.bootstrap import playbooks_of
 from pipemend.cli.playbooks import check
 from pipemend.core.errors import SettingsError
 from pipemend.core.freeze import Window
 from pipemend.core.playbook import ACTIONS, Playbook
+from pipemend.core.route import NO_ROUTE
 from pipemend.playbooks import FIELDS, FREEZE_FIELDS, RULE_FIELDS, load
+from pipemend.settings import Settings
 
 # The plan's table: action, attempts, waits before each of them.
 PLAN = [
@@ -233,6 +237,77 @@ def test_all_mistakes_are_named_at_once(own):
         load(own("[GatewayTimeout]\nrisk = 1\n[ServerBusy]\napproval = 1"), 3)
 
 
+ROUTE = "[[route]]\nmatch = 'factory/pay_*'\n"
+
+
+def test_the_first_route_that_fits_pipeline_and_team_holds(own):
+    text = (
+        ROUTE
+        + "slack_channel = 'C0PAYMENTS'\nslack_mention = 'S0PAYONCALL'\n"
+        + "[[route]]\nteam = 'sales'\njira_project = 'SALES'"
+    )
+    books = load(own(text), 3)
+
+    assert books.route_for("Factory", "Pay_out", "sales").slack_channel == "C0PAYMENTS"
+    assert books.route_for("factory", "load", "Sales").jira_project == "SALES"
+    assert books.route_for("factory", "load", None) == NO_ROUTE
+    assert [route.name for route in books.routes] == ["factory/pay_*", "team sales"]
+    assert books.route_named("team sales").jira_project == "SALES"
+    assert books.route_named("gone by now") == NO_ROUTE
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("route = 1", r"\[\[route\]\]: must be a list of tables"),
+        ("[[route]]\nslack_channel = 'C0PAYMENTS'", r"\[\[route\]\] 1: holds for nobody"),
+        (ROUTE, r"\[\[route\]\] 1: says nothing"),
+        (ROUTE + "severity = 'High'", r"\[\[route\]\] 1 severity: unknown, one of match, team, slack_channel"),
+        (ROUTE + "slack_channel = '<!channel>'", r"\[\[route\]\] 1 slack_channel: must be like"),
+        (ROUTE + "slack_mention = '@rosa'", r"\[\[route\]\] 1 slack_mention: must be the id"),
+        (ROUTE + "jira_project = 'pay'", r"\[\[route\]\] 1 jira_project: must be like OPS"),
+        (ROUTE + "teams_webhook_url_file = '/gone'", r"\[\[route\]\] 1 teams_webhook_url_file: /gone cannot be read"),
+        (ROUTE + "pagerduty_routing_key_file = '{secret}'", r"pagerduty_routing_key_file: holds no integration key"),
+        (ROUTE + "webhook_url_file = '{secret}'", r"webhook_url_file: holds no web address"),
+        (ROUTE + "webhook_url_file = '{secret}'", r"webhook_secret_file: must be set too, with webhook_url_file"),
+        (ROUTE + "webhook_secret_file = '{secret}'", r"webhook_secret_file: holds no secret"),
+    ],
+)
+def test_a_mistake_in_a_route_is_named_and_no_secret_is(own, tmp_path: Path, text: str, said: str):
+    secret = tmp_path / "secret"
+    secret.write_text("hunter2")
+
+    with pytest.raises(SettingsError, match=said) as mistake:
+        load(own(text.replace("{secret}", str(secret))), 3)
+
+    assert "hunter2" not in str(mistake.value)
+
+
+def test_the_check_shows_routes_and_the_files_of_their_secrets(own, tmp_path: Path, capsys):
+    key = tmp_path / "key"
+    key.write_text("R" * 32)
+
+    check(own(f"{ROUTE}slack_channel = '#pay'\npagerduty_routing_key_file = '{key}'"))
+
+    told = capsys.readouterr().out
+    assert "factory/pay_* │ any" in told
+    assert "slack_channel #pay" in told
+    assert f"pagerduty_routing_key {key}"[:40] in told
+    assert "RRRR" not in told
+
+
+def test_an_address_of_a_route_must_be_among_the_hosts_that_may_be_called(own, tmp_path: Path):
+    address = tmp_path / "teams"
+    address.write_text("https://evil.example/workflows/1?sig=s3cret")
+
+    with pytest.raises(
+        SettingsError, match=r"\[\[route\]\] 1 teams_webhook_url_file: evil.example is not among"
+    ) as wrong:
+        playbooks_of(Settings.of({}), own(f"{ROUTE}teams_webhook_url_file = '{address}'"))
+
+    assert "s3cret" not in str(wrong.value)
+
+
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path):
     with pytest.raises(SettingsError, match=r"gone\.toml cannot be read"):
         load(tmp_path / "gone.toml", 3)
@@ -257,5 +332,6 @@ def test_every_field_and_every_built_in_entry_is_in_the_page():
     page = PAGE.read_text()
     types = {error_type for error_type, _ in load(None, 3).entries}
 
-    assert [name for name in (*FIELDS, *RULE_FIELDS, *FREEZE_FIELDS, *ACTIONS) if f"`{name}`" not in page] == []
+    fields = (*FIELDS, *RULE_FIELDS, *FREEZE_FIELDS, *routes.FIELDS, *ACTIONS)
+    assert [name for name in fields if f"`{name}`" not in page] == []
     assert [name for name in types if name not in page] == []

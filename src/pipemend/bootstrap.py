@@ -3,11 +3,12 @@
 import contextlib
 import gc
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from importlib import import_module
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import sqlalchemy as sa
@@ -25,6 +26,7 @@ from pipemend.core.errors import SettingsError
 from pipemend.core.playbook import Playbooks
 from pipemend.core.ports import Analyzer, Notifier, Platform, Remedy, TellsPlaybooks
 from pipemend.core.rca import Severity
+from pipemend.core.route import Route
 from pipemend.core.scrub import redact_emails
 from pipemend.core.sla import LEVELS, Level
 from pipemend.flows.bell import Bell
@@ -41,7 +43,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 PLATFORMS = ("pipemend.platforms.data_factory", "pipemend.platforms.databricks")
-NOTIFIERS = ("pipemend.notifiers.slack", "pipemend.notifiers.jira")
+NOTIFIERS = (
+    "pipemend.notifiers.slack",
+    "pipemend.notifiers.jira",
+    "pipemend.notifiers.teams",
+    "pipemend.notifiers.pagerduty",
+    "pipemend.notifiers.webhook",
+)
 RULES, MODEL = "pipemend.analyzers.rules", "pipemend.analyzers.model"
 RERUNS = ("retry_pipeline", "retry_job")
 HEARTBEAT_SECONDS = 10.0
@@ -85,6 +93,19 @@ def platforms(settings: Settings, clock: Clock, playbook: Playbook, books: Playb
     return connected
 
 
+def playbooks_of(settings: Settings, file: Path | None = None) -> Playbooks:
+    """Playbooks, rules and routes in force. Raises SettingsError, which names every mistake."""
+    books = load(file or settings.playbooks_file, settings.auto_remediation_max_retries)
+    for number, route in enumerate(books.routes, 1):
+        paged = {"PAGERDUTY_URL": settings.pagerduty_url} if route.pagerduty_routing_key else {}
+        for name, address in {**route.addresses(), **paged}.items():
+            try:
+                settings.check_address(name, address)
+            except ValueError as error:
+                raise SettingsError(f"PLAYBOOKS_FILE: [[route]] {number} {error}") from None
+    return books
+
+
 def playbooks(settings: Settings, clock: Clock, http: Http, secret: str) -> Playbook:
     """How a Logic App is asked: in the shared pool, and to call back where others can reach us."""
 
@@ -98,9 +119,9 @@ def playbooks(settings: Settings, clock: Clock, http: Http, secret: str) -> Play
     return logic_app
 
 
-def notifiers(settings: Settings) -> Mapping[str, Notifier]:
-    """Who is told, by name."""
-    built = [build(settings) for build in builders("notifiers", NOTIFIERS)]
+def notifiers(settings: Settings, routes: Sequence[Route]) -> Mapping[str, Notifier]:
+    """Who is told, by name; a route may name a target where the settings name none."""
+    built = [build(settings, routes) for build in builders("notifiers", NOTIFIERS)]
     return {notifier.name: notifier for notifier in built if notifier is not None}
 
 
@@ -152,13 +173,13 @@ def build_services(
 ) -> Services:
     """Everything the flows work with; `secret` proves callbacks. Raises SettingsError."""
     redact_emails(settings.redact_emails)
-    books = load(settings.playbooks_file, settings.auto_remediation_max_retries)
+    books = playbooks_of(settings)
     return Services(
         database=database,
         engine=engine,
         clock=clock,
         platforms=platforms(settings, clock, playbooks(settings, clock, http, secret), books),
-        notifiers=notifiers(settings),
+        notifiers=notifiers(settings, books.routes),
         analyzer=cast(Analyzer, import_module(RULES).build(settings)),
         explainer=cast("Analyzer | None", import_module(MODEL).build(settings)),
         playbooks=books,

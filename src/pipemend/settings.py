@@ -24,15 +24,19 @@ from pydantic import (
 )
 
 from pipemend.core.errors import SettingsError
+from pipemend.routes import ROUTING_KEY, whsec
 
 VENDOR_HOSTS = (
     "management.azure.com",
     "login.microsoftonline.com",
     "*.logic.azure.com",
+    "*.environment.api.powerplatform.com",
     "*.azuredatabricks.net",
     "slack.com",
     "*.slack.com",
     "*.atlassian.net",
+    "events.pagerduty.com",
+    "events.eu.pagerduty.com",
     "generativelanguage.googleapis.com",
     "api.openai.com",
 )
@@ -169,6 +173,23 @@ class Settings(BaseModel):
         None, description="Secret of the webhook in Jira: opens /webhook/jira, and what people do there is followed."
     )
 
+    teams_webhook_url: SecretStr | None = Field(
+        None, description="Address of a Teams workflow; without it Teams is not told, unless by a route."
+    )
+    pagerduty_routing_key: SecretStr | None = Field(
+        None, description="Integration key of a PagerDuty service; without it nobody is paged, unless by a route."
+    )
+    pagerduty_url: str = Field(
+        "https://events.pagerduty.com",
+        description="Address of PagerDuty's Events API; in the EU https://events.eu.pagerduty.com.",
+    )
+    webhook_url: SecretStr | None = Field(
+        None, description="Address to which every event is posted, signed; its host must be among ALLOWED_HOSTS."
+    )
+    webhook_secret: SecretStr | None = Field(
+        None, description="Secret of the signatures: whsec_ and 24 to 64 random bytes in base64."
+    )
+
     gemini_api_key: SecretStr | None = Field(None, description="Key for Gemini; without it the rules explain alone.")
     model_id: str = Field(
         DEFAULT_MODEL,
@@ -252,6 +273,7 @@ class Settings(BaseModel):
         "google_gemini_base_url",
         "openai_base_url",
         "ollama_base_url",
+        "pagerduty_url",
     )
     @classmethod
     def _no_slash(cls, value: str) -> str:
@@ -288,6 +310,11 @@ class Settings(BaseModel):
         _all_or_none(self, ("jira_domain", "jira_user_email", "jira_api_token"))
         if self.jira_webhook_secret:
             _all_or_none(self, ("jira_api_token", "jira_webhook_secret"))
+        _all_or_none(self, ("webhook_url", "webhook_secret"))
+        if self.pagerduty_routing_key and not ROUTING_KEY.fullmatch(self.pagerduty_routing_key.get_secret_value()):
+            raise ValueError("PAGERDUTY_ROUTING_KEY: is no integration key of 32 characters")
+        if self.webhook_secret and whsec(self.webhook_secret.get_secret_value()) is None:
+            raise ValueError("WEBHOOK_SECRET: must be whsec_ and 24 to 64 bytes in base64")
         _all_or_none(self, ("msi_endpoint", "msi_secret"))
         _all_or_none(self, ("databricks_webhook_user", "databricks_webhook_password"))
         if self.databricks_token:
@@ -377,6 +404,11 @@ class Settings(BaseModel):
             found["AZURE_AUTHORITY_HOST"] = self.azure_authority_host
         if self.slack_bot_token:
             found["SLACK_API_URL"] = self.slack_api_url
+        if self.pagerduty_routing_key or "pagerduty_url" in self.model_fields_set:
+            found["PAGERDUTY_URL"] = self.pagerduty_url
+        for name in ("teams_webhook_url", "webhook_url"):
+            if secret := getattr(self, name):
+                found[name.upper()] = secret.get_secret_value()
         if self.heartbeat_url:
             found["HEARTBEAT_URL"] = self.heartbeat_url.get_secret_value()
         for action, name in ACTIONS.items():

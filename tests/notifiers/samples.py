@@ -23,9 +23,10 @@ from pipemend.core.events import (
     TicketOpened,
 )
 from pipemend.core.guardrails import judge
-from pipemend.core.handover import Line
+from pipemend.core.handover import Background, Solved, handover
 from pipemend.core.playbook import Playbook
 from pipemend.core.ports import Digest, News
+from pipemend.core.rca import Recurrence
 from pipemend.core.situation import Situation
 from pipemend.core.storm import Cause, Figures, Storm
 from pipemend.core.ticket import AI_EMPID, AI_USER, Approval, RemediationStatus, Status, Ticket
@@ -102,13 +103,27 @@ def an_attempt(number: int = 1, **changes: Any) -> Attempt:
     return Attempt(**{**usual, **changes})
 
 
-HANDOVER = (
-    Line("Failed", "nightly-load on contoso at 10:15 UTC: GatewayTimeout in Copy orders", STUDIO.format("3f2a-run")),
-    Line(
-        "Tried", "attempt 3, retry pipeline: failed after 4 min: <!channel> the sink refused", STUDIO.format("rerun-3")
+HANDOVER = handover(
+    a_ticket(
+        display_resource="contoso",
+        run_link=STUDIO.format("3f2a-run"),
+        affected_entity="Copy orders",
+        finops_team="payments",
+        finops_owner="rosa",
+        decision=a_decision(attempts=3),
     ),
-    Line("Ruled out", "all 3 attempts are used"),
-    Line("SLA", "12 min left of 30 min, until 10:45 UTC"),
+    [
+        an_attempt(
+            3, status=AttemptStatus.FAILED, duration_seconds=250, failure_reason="the sink refused the connection"
+        )
+    ],
+    Background(
+        downstream=("Finance dashboard", "contoso/close_month"),
+        before=Recurrence(seen=7, tried=6, healed=5, median_minutes=9.0),
+        solved=Solved("ADF-20261120T031500-5be1c0ffee", "rosa", 34 * 60),
+        page=LINK,
+    ),
+    NOW + timedelta(minutes=18),
 )
 
 

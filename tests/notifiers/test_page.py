@@ -1,10 +1,22 @@
 """The page for people quotes the words that people read."""
 
+import json
 import re
 from pathlib import Path
 
-from pipemend.notifiers import digests, phrases
-from tests.notifiers.samples import ASKED, BEGAN, ENDED, EVERY_EVENT, RANG, TICKET, opened
+from pipemend.notifiers import digests, pagerduty, phrases, teams
+from pipemend.notifiers.jira import messages as jira
+from tests.notifiers.samples import (
+    ASKED,
+    BEGAN,
+    ENDED,
+    EVERY_EVENT,
+    RANG,
+    TICKET,
+    exhausted,
+    opened,
+)
+from tests.notifiers.tiny_jira import as_read as read_document
 
 PAGE = (Path(__file__).parents[2] / "docs/reference/messages.md").read_text()
 OWN_WORDS = "✅ Auto-remediated by attempt {n}/{max}"  # never shown: the success stands above instead
@@ -38,6 +50,32 @@ def test_the_page_has_every_line_of_status():
     }
 
     assert sorted(line for line in said - {OWN_WORDS} if line not in QUOTED) == []
+
+
+def test_the_page_shows_a_call_for_people_in_jira():
+    (head, *rest) = jira.escalation(exhausted())
+
+    assert shown("\n".join(read_document(node).strip() for node in (head, *rest))) in PAGE
+
+
+def test_the_page_shows_a_card_in_teams():
+    card = teams.card(exhausted())
+    assert card
+    content = json.loads(teams.body(card))["attachments"][0]["content"]
+    blocks = ["".join(run["text"] for run in block["inlines"]).rstrip() for block in content["body"]]
+
+    assert shown("\n".join([*blocks, *(f"[ {action['title']} ]" for action in content["actions"])])) in PAGE
+
+
+def test_the_page_shows_an_alert_of_pagerduty():
+    wanted = pagerduty.wish(exhausted())
+    assert wanted
+
+    assert f"```json\n{json.dumps(pagerduty.event(exhausted(), wanted), indent=2, ensure_ascii=False)}\n```" in PAGE
+
+
+def shown(text: str) -> str:
+    return f"```text\n{text}\n```"
 
 
 def test_the_page_has_what_is_said_about_a_storm():

@@ -207,7 +207,7 @@ async def test_a_channel_that_is_set_by_name_is_looked_through_once_its_id_is_kn
     await by_name.tell(repeated(opened()), None)
 
     assert len(slack_vendor.in_channel()) == 1
-    assert caplog.text.count("SLACK_ALERT_CHANNEL is a name") == 1
+    assert caplog.text.count("the channel is set by its name") == 1
 
 
 async def test_an_ending_reaches_people_when_the_original_was_deleted(

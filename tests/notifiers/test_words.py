@@ -7,12 +7,14 @@ import pytest
 from pipemend.core.attempt import AttemptStatus
 from pipemend.core.clock import clock_time
 from pipemend.core.events import AttemptChanged, StatusChanged
+from pipemend.core.handover import Line
 from pipemend.core.ports import News
 from pipemend.core.ticket import RemediationStatus, Status
 from pipemend.notifiers import phrases
 from pipemend.notifiers.jira import messages as jira
 from pipemend.notifiers.slack import messages as slack
 from tests.notifiers.samples import (
+    HANDOVER,
     LINK,
     STUDIO,
     TICKET,
@@ -119,7 +121,6 @@ def test_success():
 
 
 def test_escalation():
-    pages = [STUDIO.format(run) for run in ("3f2a-run", "rerun-3")]
     message = slack.escalation(exhausted())
 
     assert message.text == "⚠️ Auto-remediation failed for nightly-load after 3 attempts"
@@ -139,15 +140,18 @@ def test_escalation():
         "Please investigate and resolve manually.",
         "View in Dashboard",
         "Handover",
-        f"Failed: nightly-load on contoso at 10:15 UTC: GatewayTimeout in Copy orders (<{pages[0]}|open>)",
-        f"Tried: attempt 3, retry pipeline: failed after 4 min: <!channel> the sink refused (<{pages[1]}|open>)",
-        "Ruled out: all 3 attempts are used",
-        "SLA: 12 min left of 30 min, until 10:45 UTC",
+        *(f"{line.label}: {line.says}{f' (<{line.link}|open>)' if line.link else ''}" for line in HANDOVER),
     ]
-    assert "&lt;!channel&gt;" in str(message.blocks[-1])  # nobody is called by an error text
     (button,) = message.blocks[-2]["elements"]
     assert button["style"] == "danger"
     assert button["url"].endswith(f"?ticket={TICKET}")
+
+
+def test_a_handover_calls_nobody():
+    told = exhausted(handover=(Line("Tried", "<!channel> <@U0ROSA001>", "https://evil.example/|x> <!here>"),))
+
+    assert "&lt;!channel&gt; &lt;@U0ROSA001&gt;" in slack.escalation(told).blocks[-1]["text"]["text"]
+    assert "<" not in slack.escalation(told).blocks[-1]["text"]["text"]
 
 
 def test_links_lead_to_the_runs_on_their_platform():

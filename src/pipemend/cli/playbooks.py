@@ -1,5 +1,6 @@
 """Prints what would be done about which error, and what may be done to which pipeline."""
 
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -7,9 +8,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from pipemend.bootstrap import playbooks_of
 from pipemend.core.freeze import Window
 from pipemend.core.playbook import DEFAULT_RULE, PipelineRule, Playbook
-from pipemend.playbooks import DAYS, load
+from pipemend.core.route import Route
+from pipemend.playbooks import DAYS
 from pipemend.settings import Settings
 
 WIDE = 200  # columns where no terminal says how many there are
@@ -18,7 +21,7 @@ WIDE = 200  # columns where no terminal says how many there are
 def check(file: Path | None) -> None:
     """Prints the effective waits and the rules. Raises SettingsError, which names every mistake."""
     settings = Settings.load()
-    books = load(file or settings.playbooks_file, settings.auto_remediation_max_retries)
+    books = playbooks_of(settings, file)
     table = _table("Error type", "Platform", "Action", "Attempts", "Waits before each", "Approval")
     for (error_type, platform), book in sorted(books.entries.items(), key=lambda item: (item[0][0], item[0][1] or "")):
         table.add_row(
@@ -34,9 +37,16 @@ def check(file: Path | None) -> None:
         rules.add_row(rule.match, rule.rerun, "\n".join(_words(rule)))
     console = Console()
     console = console if console.is_terminal else Console(width=WIDE)
-    console.print(table, rules)
+    console.print(table, rules, *([_routes(books.routes)] if books.routes else []))
     for window in books.freeze:
         console.print(f"All pipelines are frozen {_when(window)}", soft_wrap=True)
+
+
+def _routes(routes: Sequence[Route]) -> Table:
+    table = _table("Told of", "Team", "Route")
+    for route in routes:
+        table.add_row(route.match, route.team or "any", "\n".join(_words(route)))
+    return table
 
 
 def _table(*names: str) -> Table:
@@ -52,9 +62,10 @@ def _waits(book: Playbook) -> str:
     return ", ".join(f"{wait:g} s" for wait in waits)
 
 
-def _words(rule: PipelineRule) -> list[str]:
-    """What the rule says beside `match` and `rerun`, a line each."""
-    said = [(field.name, getattr(rule, field.name)) for field in fields(rule) if field.name not in ("match", "rerun")]
+def _words(rule: PipelineRule | Route) -> list[str]:
+    """What a rule or route says beside the columns of its own, a line each. A secret is shown as its file's name."""
+    own = ("match", "rerun") if isinstance(rule, PipelineRule) else ("match", "team")
+    said = [(field.name, getattr(rule, field.name)) for field in fields(rule) if field.name not in own]
     return [f"{name} {_value(value)}" for name, value in said if value not in (None, ())]
 
 

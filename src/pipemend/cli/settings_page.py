@@ -39,6 +39,9 @@ PLAYBOOKS = """\
 An action whose Logic App has an address here runs through it. Addresses are secrets, for they hold a signature. On Data
 Factory there is one action so far, `retry_pipeline`; the other addresses are kept for what is to come and change
 nothing yet."""
+LISTENERS = """\
+Each can be set for single pipelines or teams too, or for them alone: see [who is told](../howto/who-is-told.md).
+Address and secret of the webhook go together."""
 TICKETS = f"""\
 A ticket may stay open for as long as its severity says. Without `SLA_SECONDS`:
 {", ".join(f"{severity} {level.sla_seconds}" for severity, level in LEVELS.items())}."""
@@ -74,6 +77,7 @@ GROUPS = (
     Group("Playbooks", PLAYBOOKS, ("playbook",)),
     Group("Slack", "Token and channel go together, and so do signing secret and operators.", ("slack_",)),
     Group("Jira", "The first three go together.", ("jira_",)),
+    Group("Teams, PagerDuty, and whoever listens", LISTENERS, ("teams_", "pagerduty_", "webhook_")),
     Group("The model that explains", "", ("gemini_", "model_", "google_", "openai_", "ollama_")),
     Group("Tickets", TICKETS, ("sla_", "finops_")),
     Group(

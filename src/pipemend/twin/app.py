@@ -12,12 +12,15 @@ from .doors import (
     databricks,
     gemini,
     heartbeat,
+    hooks,
     identity,
     jira,
     logic_apps,
     openai,
+    pagerduty,
     resource_manager,
     slack,
+    teams,
 )
 from .front import Front
 from .operations import Operation
@@ -33,6 +36,9 @@ OPERATIONS: tuple[Operation, ...] = (
     *jira.OPERATIONS,
     *gemini.OPERATIONS,
     *openai.OPERATIONS,
+    *teams.OPERATIONS,
+    *pagerduty.OPERATIONS,
+    *hooks.OPERATIONS,
     *heartbeat.OPERATIONS,
     *control.OPERATIONS,
 )

@@ -78,6 +78,11 @@ def slack_error(word: str, status: int = 200, **more: object) -> Answer:
     return json_answer({"ok": False, "error": word, **more}, status)
 
 
+def pagerduty_error(status: int, *errors: str) -> Answer:
+    word = "invalid event" if status == 400 else _phrase(status)
+    return json_answer({"status": word, "message": "Event object is invalid", "errors": list(errors)}, status)
+
+
 def _azure(status: int) -> Answer:
     return arm_error(ARM_CODES.get(status, "Error"), f"The request failed: {_phrase(status)}.", status)
 
@@ -111,5 +116,6 @@ _FORMS: dict[str, Callable[[int], Answer]] = {
     "databricks": _databricks,
     "slack": _slack,
     "jira": _jira,
+    "pagerduty": pagerduty_error,
     "gemini": _gemini,
 }

@@ -12,6 +12,7 @@ from .identity import Identity
 from .jira.reports import Reports
 from .jira.site import Site
 from .journal import Journal
+from .listeners import Listeners
 from .logic_apps.job_playbook import JobPlaybook
 from .logic_apps.playbook import Playbook
 from .logic_apps.workflows import DEFAULT, Workflow
@@ -49,6 +50,7 @@ class World:
         self.slack = Workspace()
         self.jira = Site()
         self.reports = Reports(reports)
+        self.listeners = Listeners()
         self.gemini = Model()
         self.openai = Model()
 

@@ -1,7 +1,7 @@
 """Tells Jira. What may be repeated comes first; the comment, which may not, comes last."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
@@ -13,6 +13,7 @@ from pipemend.core.alert import Door
 from pipemend.core.errors import NoAnswer, Throttled, Unreachable, Unreadable
 from pipemend.core.events import StormBegan, TicketOpened
 from pipemend.core.ports import Digest, Limits, News, Receipt
+from pipemend.core.route import Route
 from pipemend.notifiers.jira import digest as digests
 from pipemend.notifiers.jira import messages
 from pipemend.notifiers.jira.api import Account, Api, listed
@@ -136,15 +137,19 @@ class Jira:
         return found
 
     async def _find(self, news: News | Digest) -> Issue | None:
-        query = f"project = {_quoted(self._project)} AND labels = {_quoted(news.about)} ORDER BY created ASC"
+        query = f"project = {_quoted(self._project_for(news))} AND labels = {_quoted(news.about)} ORDER BY created ASC"
         wanted = ["summary", "description", "created", "updated"]
         answer = await self._api.post("search/jql", {"jql": query, "fields": wanted, "maxResults": 1})
         issues = listed(answer, "issues")
         return _untouched(issues[0]) if issues else None
 
+    def _project_for(self, news: News | Digest) -> str:
+        """Where a new issue is created. One that exists stays where it is."""
+        return news.route.jira_project or self._project
+
     async def _create(self, news: News | Digest, content: Content) -> Issue:
         fields = {
-            "project": {"key": self._project},
+            "project": {"key": self._project_for(news)},
             "issuetype": {"name": ISSUE_TYPE},
             "labels": [news.about],
             **content,
@@ -169,7 +174,7 @@ class Jira:
         return any(ours in paragraphs(told.get("body")) for told in listed(answer, "comments"))
 
 
-def build(settings: Settings) -> Jira | None:
+def build(settings: Settings, _: Sequence[Route] = ()) -> Jira | None:
     """Jira as it is set, or nothing without a token."""
     if settings.jira_api_token is None:
         return None

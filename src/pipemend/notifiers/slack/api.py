@@ -29,9 +29,9 @@ NO_TOKEN = (
     "not_allowed_token_type",
 )
 HELP = {
-    "channel_not_found": "SLACK_ALERT_CHANNEL does not exist, or the bot cannot see it",
-    "not_in_channel": "the bot is not in SLACK_ALERT_CHANNEL: invite it",
-    "is_archived": "SLACK_ALERT_CHANNEL is archived",
+    "channel_not_found": "SLACK_ALERT_CHANNEL does not exist, or the bot cannot see it; or it is a route's channel",
+    "not_in_channel": "the bot is not in SLACK_ALERT_CHANNEL, or in the channel of a route: invite it",
+    "is_archived": "SLACK_ALERT_CHANNEL, or the channel of a route, is archived",
 }
 
 

@@ -1,5 +1,6 @@
 """Block Kit within Slack's limits. Text from outside cannot ping anybody, forge a link or break the layout."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ Blocks = Sequence[Block]
 
 # https://docs.slack.dev/reference/block-kit/blocks
 HEADER, SECTION, FIELD, FIELDS, URL = 150, 3000, 2000, 10, 3000
+MENTION = re.compile("[USW][A-Z0-9]{6,20}")
 LINK = 800  # characters of an address within a text
 BLOCKS = 50
 # Not documented: above about 13 200 characters of block text in all Slack answers `msg_blocks_too_long`.
@@ -62,6 +64,16 @@ def context(markdown: str) -> Block:
 
 def divider() -> Block:
     return {"type": "divider"}
+
+
+def mentions(ids: Sequence[str]) -> Blocks:
+    """Calls users (U…, W…) and groups (S…) by their ids; nothing where nobody is to be called.
+
+    https://docs.slack.dev/messaging/formatting-message-text#mentioning-users
+    """
+    known = [one for one in ids if MENTION.fullmatch(one)]
+    called = " ".join(f"<!subteam^{one}>" if one.startswith("S") else f"<@{one}>" for one in known)
+    return (section(called),) if called else ()
 
 
 def link(says: str, address: str | None) -> str:

@@ -3,7 +3,16 @@
 from pipemend.core.events import StormEscalated
 from pipemend.core.ports import Digest
 from pipemend.notifiers import digests
-from pipemend.notifiers.slack.blocks import NOTIFICATION, context, dashboard_button, facts, header, plain, section
+from pipemend.notifiers.slack.blocks import (
+    NOTIFICATION,
+    context,
+    dashboard_button,
+    facts,
+    header,
+    mentions,
+    plain,
+    section,
+)
 from pipemend.notifiers.slack.messages import Message
 
 
@@ -28,6 +37,7 @@ def reply(digest: Digest) -> Message | None:
     if not isinstance(digest.event, StormEscalated):
         return Message(plain(said, NOTIFICATION), (section(plain(said, 600)),))
     blocks = (
+        *mentions(digest.route.slack_mention),
         section(plain(said, 600)),
         section(f"*People needed for:* {plain(digests.left(digest.storm), 1500)}"),
         section(f"🔴 *Action Required:* {plain(digests.ACTION, 300)}"),

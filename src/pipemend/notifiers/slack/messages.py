@@ -30,6 +30,7 @@ from pipemend.notifiers.slack.blocks import (
     header,
     link,
     link_buttons,
+    mentions,
     plain,
     section,
 )
@@ -140,6 +141,7 @@ def escalation(news: News) -> Message:
     blocks = [
         header(phrases.escalation_header(news)),
         facts(phrases.escalation_facts(news)),
+        *mentions(news.route.slack_mention),
         section(f"🔴 *Action Required:* {plain(phrases.action_required(news), 2000)}"),
         *link_buttons((*phrases.dashboard_links(news.link), *phrases.run_links(news.ticket)), style="danger"),
         *handed_over(news.handover),
@@ -151,6 +153,7 @@ def approval(news: News, event: ApprovalRequested) -> Message:
     blocks = [
         header(phrases.approval_text(news)),
         facts(phrases.approval_facts(event, news)),
+        *mentions(news.route.slack_mention),
         section(plain(phrases.approval_reason(event), 1000)),
         *dashboard_button(news.link),
     ]
@@ -159,7 +162,8 @@ def approval(news: News, event: ApprovalRequested) -> Message:
 
 def breach(news: News) -> Message:
     line = phrases.breach_line(news.ticket)
-    return _message(f"{line} ({phrases.pipeline(news.ticket)})", [section(plain(line, 300))])
+    blocks = [*mentions(news.route.slack_mention), section(plain(line, 300))]
+    return _message(f"{line} ({phrases.pipeline(news.ticket)})", blocks)
 
 
 def status_block(line: str) -> Block:

@@ -11,6 +11,7 @@ from pipemend.clients.http import Http
 from pipemend.core.alert import Door
 from pipemend.core.errors import Unreadable
 from pipemend.core.ports import Digest, Limits, News, Receipt, Take
+from pipemend.core.route import Route
 from pipemend.notifiers.slack import digest as digests
 from pipemend.notifiers.slack.api import Api, SlackRefused
 from pipemend.notifiers.slack.blocks import Blocks, fitting
@@ -45,6 +46,7 @@ class Slack:
     def __init__(self, api: Api, channel: str, door: Signed | None = None, socket: Socket | None = None) -> None:
         self._api = api
         self._channel = channel
+        self._ids: dict[str, str] = {}  # of channels that are set by their names
         self._heard_by = [way for way in (door, socket) if way is not None]
         self._socket = socket
         self.doors: tuple[Door, ...] = (door.door,) if door else ()
@@ -120,7 +122,7 @@ class Slack:
         if told.opening is None:
             return None
         draft = Original(
-            channel=self._channel,
+            channel=self._channel_for(news),
             ts="",
             text=told.opening.text,
             first=told.opening.blocks,
@@ -134,13 +136,20 @@ class Slack:
     async def _open(self, news: News | Digest, message: Message) -> Mapping[str, Any]:
         """Posts to the channel, unless it is there; where it is."""
         place = await self._seen_in_channel(news) if news.repeated else None
-        place = place or await self._post(news, self._channel, message)
+        wanted = self._channel_for(news)
+        place = place or await self._post(news, wanted, message)
         ts, channel = place.get("ts"), place.get("channel")
         if not isinstance(ts, str) or not ts:
             raise Unreadable("Slack did not say where the message is")
-        if isinstance(channel, str) and channel:
-            self._channel = channel  # the id, where the setting is a name
-        return {"channel": self._channel, "ts": ts}
+        if not isinstance(channel, str) or not channel:
+            return {"channel": wanted, "ts": ts}
+        self._ids[wanted] = channel
+        return {"channel": channel, "ts": ts}
+
+    def _channel_for(self, news: News | Digest) -> str:
+        """Where a new message goes, by its id as soon as that is known. One that was sent stays where it is."""
+        named = news.route.slack_channel or self._channel
+        return self._ids.get(named, named)
 
     async def _reply(self, news: News | Digest, channel: str, ts: str, message: Message) -> None:
         thread = {"channel": channel, "ts": ts}
@@ -178,9 +187,10 @@ class Slack:
         )
 
     async def _seen_in_channel(self, news: News | Digest) -> Mapping[str, Any] | None:
-        if CHANNEL_ID.fullmatch(self._channel):
-            return await self._seen(news, "conversations.history", channel=self._channel)
-        log.warning("cannot look before repeating: SLACK_ALERT_CHANNEL is a name and no id", extra=_about(news))
+        channel = self._channel_for(news)
+        if CHANNEL_ID.fullmatch(channel):
+            return await self._seen(news, "conversations.history", channel=channel)
+        log.warning("cannot look before repeating: the channel is set by its name and not its id", extra=_about(news))
         return None
 
     async def _seen(self, news: News | Digest, method: str, **where: str) -> Mapping[str, Any] | None:
@@ -204,7 +214,7 @@ class Slack:
         return None
 
 
-def build(settings: Settings) -> Slack | None:
+def build(settings: Settings, _: Sequence[Route] = ()) -> Slack | None:
     """Slack as it is set, or nothing without a token."""
     if settings.slack_bot_token is None:
         return None

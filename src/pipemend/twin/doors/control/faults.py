@@ -8,7 +8,10 @@ from ...wire import Answer, Call, json_answer
 from ...world import World
 from .reading import SERVICE, body, done, not_there, refused
 
-SERVICES = ("arm", "identity", "logic_app", "slack", "jira", "gemini", "openai", "heartbeat", "databricks")
+SERVICES = (
+    *("arm", "identity", "logic_app", "slack", "jira", "teams", "pagerduty", "webhook"),
+    *("gemini", "openai", "heartbeat", "databricks"),
+)
 MATCH = ("service", "operation", "text", "workspace")
 FIELDS = ("match", "kind", "status", "headers", "seconds", "times", "probability", "word", "megabytes", "fields")
 

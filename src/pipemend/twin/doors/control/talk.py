@@ -58,6 +58,24 @@ def jira_issues(world: World, _: Call) -> Answer:
     return json_answer({"issues": [plain_issue(issue) for issue in world.jira.issues.values()]})
 
 
+def teams_cards(world: World, _: Call) -> Answer:
+    return json_answer({"cards": [card for cards in world.listeners.cards.values() for card in cards]})
+
+
+def pagerduty_alerts(world: World, _: Call) -> Answer:
+    return json_answer({"alerts": [alert.as_dict() for alert in world.listeners.pagerduty.alerts]})
+
+
+def put_pagerduty(world: World, call: Call) -> Answer:
+    """Further keys of integrations; each has alerts of its own."""
+    world.listeners.pagerduty.keys |= {str(key) for key in body(call, ("keys",)).get("keys") or ()}
+    return json_answer({"keys": len(world.listeners.pagerduty.keys)})
+
+
+def webhook_posts(world: World, _: Call) -> Answer:
+    return json_answer({"posts": [asdict(post) for post in world.listeners.posts.values()]})
+
+
 def put_gemini(world: World, call: Call) -> Answer:
     return _put_model(world.gemini, call)
 
@@ -96,6 +114,10 @@ OPERATIONS = (
     operation(SERVICE, "slackSay", "POST", "/twin/slack/say", slack_say),
     operation(SERVICE, "putJira", "PUT", "/twin/jira", put_jira),
     operation(SERVICE, "jiraIssues", "GET", "/twin/jira/issues", jira_issues),
+    operation(SERVICE, "teamsCards", "GET", "/twin/teams/cards", teams_cards),
+    operation(SERVICE, "putPagerDuty", "PUT", "/twin/pagerduty", put_pagerduty),
+    operation(SERVICE, "pagerdutyAlerts", "GET", "/twin/pagerduty/alerts", pagerduty_alerts),
+    operation(SERVICE, "webhookPosts", "GET", "/twin/hooks", webhook_posts),
     operation(SERVICE, "putGemini", "PUT", "/twin/gemini", put_gemini),
     operation(SERVICE, "geminiPrompts", "GET", "/twin/gemini/prompts", gemini_prompts),
     operation(SERVICE, "putOpenai", "PUT", "/twin/openai", put_openai),

@@ -1,13 +1,15 @@
 """A press is kept and carried out together: whatever dies in between, it has one effect, or leaves no trace."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
 import sqlalchemy as sa
 
 from pipemend.core.alert import Press
-from pipemend.core.commands import Acknowledge, Approve, Command
+from pipemend.core.commands import Acknowledge, Approve, Command, Escalate, Reject, Retry, Stop
+from pipemend.core.offers import Offer
 from pipemend.core.ticket import Approval, Status, Ticket
 from pipemend.flows import commands
 from pipemend.flows.presses import Presses
@@ -16,7 +18,7 @@ from pipemend.store.schema import deliveries
 from tests.flows.test_approvals import asked
 from tests.world import World
 
-DOOR = "/slack/interactions"
+DOOR, ROSA = "/slack/interactions", "rosa (Slack U1)"
 
 
 @dataclass
@@ -45,7 +47,7 @@ def finger(world: World) -> Finger:
 
 
 def yes(ticket: Ticket) -> Approve:
-    return Approve(ticket_id=ticket.id, by="rosa (Slack U1)", proposal=(ticket.proposal or {})["id"])
+    return Approve(ticket_id=ticket.id, by=ROSA, proposal=(ticket.proposal or {})["id"])
 
 
 async def kept(world: World) -> int:
@@ -118,6 +120,28 @@ async def test_a_stranger_changes_nothing(world: World, finger: Finger) -> None:
     assert await finger.press(Acknowledge(ticket_id=ticket.id, by="nobody (Slack U9)"))
     assert ((await world.ticket()).status, await kept(world)) == (Status.OPEN, 1)
     assert (await world.audit_line("press_refused")).user_name == "nobody (Slack U9)"
+
+
+WISHES: dict[str, tuple[Callable[[str], Command], str]] = {
+    Offer.APPROVE: (lambda t: Approve(ticket_id=t, by=ROSA), "approval_approved"),
+    Offer.REJECT: (lambda t: Reject(ticket_id=t, by=ROSA), "approval_rejected"),
+    Offer.ACKNOWLEDGE: (lambda t: Acknowledge(ticket_id=t, by=ROSA), "acknowledged"),
+    Offer.STOP: (lambda t: Stop(ticket_id=t, by=ROSA), "automation_stopped"),
+    Offer.ESCALATE: (lambda t: Escalate(ticket_id=t, by=ROSA), "handed_over"),
+    Offer.RETRY: (lambda t: Retry(ticket_id=t, by=ROSA), "retry_granted"),
+}
+
+
+@pytest.mark.parametrize("offer", Offer)
+async def test_every_press_is_in_the_audit_trail_with_the_person(world: World, finger: Finger, offer: Offer) -> None:
+    ticket = await asked(world)
+    if offer is Offer.RETRY:
+        await world.command(Reject(ticket_id=ticket.id, by="kim"))
+    wish, action = WISHES[offer]
+
+    assert await finger.press(wish(ticket.id))
+    assert (await world.audit_line(action)).user_name == ROSA
+    assert finger.told == []
 
 
 async def test_a_press_of_the_same_button_later_is_another_press(world: World, finger: Finger) -> None:

@@ -113,7 +113,11 @@ def playbooks(settings: Settings, clock: Clock, http: Http, secret: str) -> Play
         return callback.address(settings.public_url, secret, attempt.key) if settings.public_url else None
 
     def logic_app(url: SecretStr, direct: Remedy, platform: Platform) -> Remedy:
-        more = platform.details if isinstance(platform, TellsPlaybooks) else None
+        tell = [one.details for one in (platform, direct) if isinstance(one, TellsPlaybooks)]
+
+        async def more(attempt: Attempt) -> Mapping[str, object]:
+            return {name: value for details in tell for name, value in (await details(attempt)).items()}
+
         return LogicApp(url, direct, http, clock, callback_url=callback_url, extra=more)
 
     return logic_app

@@ -86,6 +86,7 @@ async def test_the_request_holds_the_fields_that_playbooks_know(playbooks: Playb
         "ticket_id": "ADF-20261124T101500-1f496d07ab",
         "error_type": "GatewayTimeout",
         "original_run_id": "run-original",
+        "reference_run_id": "run-latest",
         "retry_attempt": 2,
         "max_retries": 3,
         "remediation_action": "retry_pipeline",
@@ -110,6 +111,14 @@ async def test_without_an_address_of_ours_no_callback_is_asked_for(playbooks: Pl
         await playbooks.at(outside.url, callback_url=lambda _: None).advance(attempt(), Stage())
 
     assert b"callback_url" not in outside.requests[0]
+
+
+@pytest.mark.parametrize(("final", "meant"), [(True, True), (False, False), ("true", False), (None, False)])
+def test_a_failure_says_whether_it_lasts(final: object, meant: bool):
+    progress = answered(200, {"status": "failed", "final": final, "error": {"message": "no rights"}})
+
+    assert isinstance(progress, Declined)
+    assert progress.final is meant
 
 
 @pytest.mark.parametrize("status", [200, 201, 202])

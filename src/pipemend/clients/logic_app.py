@@ -139,6 +139,7 @@ class LogicApp:
             "ticket_id": attempt.ticket_id,
             "error_type": attempt.error_type,
             "original_run_id": attempt.original_run_id,
+            "reference_run_id": attempt.reference_run_id,
             "retry_attempt": attempt.attempt_number,
             "max_retries": attempt.max_retries,
             "remediation_action": attempt.remediation_action,
@@ -171,7 +172,8 @@ def read(answer: Answer, attempt: Attempt) -> Progress:
 def _accepted(answer: Answer, body: Mapping[str, Any], attempt: Attempt, kept: str) -> Progress:
     status, run_id = _word(body.get("status")).lower(), _run_id(body)
     if status in NO:
-        return Declined(f"the playbook failed: {_reason(body)}", final=False, answer=kept)
+        # A Logic App that answers later has no status of its own to say that it is no use to ask again.
+        return Declined(f"the playbook failed: {_reason(body)}", final=body.get("final") is True, answer=kept)
     if run_id in (attempt.original_run_id, attempt.reference_run_id):
         # Some playbooks echo the run they were asked to repeat.
         return Unknown("the playbook named the failed run and not its rerun", accepted=True, answer=kept)

@@ -43,6 +43,10 @@ class CheckUpstream:
     async def started(self, attempt: Attempt) -> Sequence[Rerun]:
         return await self._rerun.started(attempt)
 
+    async def details(self, attempt: Attempt) -> Mapping[str, object]:
+        """What a playbook has to look at, as `factory/name`."""
+        return {"upstream": list(self._names(attempt.resource_name, attempt.pipeline))}
+
     def _places(self, name: str) -> Iterator[Place]:
         """Where a `factory/name` runs; a factory's name holds no slash."""
         resource_name, _, pipeline = name.partition("/")

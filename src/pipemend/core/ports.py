@@ -107,7 +107,7 @@ class FindsMasked(Protocol):
 
 @runtime_checkable
 class TellsPlaybooks(Protocol):
-    """A platform whose playbooks are told more than the run: which job it was, on which cluster."""
+    """A platform or remedy whose playbooks are told more than the run: which job it was, what is upstream of it."""
 
     async def details(self, attempt: Attempt) -> Mapping[str, object]:
         """Further fields of the request. Raises OutsideError."""

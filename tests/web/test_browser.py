@@ -19,8 +19,8 @@ from tests.web.world import World
 
 pytestmark = needs_chromium
 PAINTED = """() => {
-  const { width, height } = document.querySelector('#plot-days canvas')
-  return document.querySelector('#plot-days canvas').getContext('2d').getImageData(0, 0, width, height).data.some((x) => x)
+  const canvas = document.querySelector('#plot-days canvas')
+  return canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some((value) => value)
 }"""
 
 

@@ -26,6 +26,7 @@ TABLE: dict[str | None, str] = {
         GET /api/audit-trail
         GET /api/automation
         GET /api/corrections
+        GET /api/masked-failures
         GET /api/metrics
         GET /api/metrics.csv
         GET /api/metrics/auto-remediation

@@ -3,7 +3,7 @@
 import contextlib
 import gc
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from importlib import import_module
@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from pipemend import meters
+from pipemend.clients.elsewhere import ReadyElsewhere
 from pipemend.clients.http import Http
 from pipemend.clients.logic_app import LogicApp
 from pipemend.clients.upstream import CheckUpstream
@@ -24,7 +25,7 @@ from pipemend.core.breaker import BreakerPolicy
 from pipemend.core.clock import Clock, WallClock
 from pipemend.core.errors import SettingsError
 from pipemend.core.playbook import Playbooks
-from pipemend.core.ports import Analyzer, Notifier, Platform, Remedy, TellsPlaybooks
+from pipemend.core.ports import Analyzer, KnowsPages, Notifier, Platform, Remedy, TellsPlaybooks
 from pipemend.core.rca import Severity
 from pipemend.core.route import Route
 from pipemend.core.scrub import redact_emails
@@ -52,6 +53,7 @@ NOTIFIERS = (
 )
 RULES, MODEL = "pipemend.analyzers.rules", "pipemend.analyzers.model"
 RERUNS = ("retry_pipeline", "retry_job")
+READIES = ("restart_cluster", "scale_up_cluster", "reinstall_libraries")
 HEARTBEAT_SECONDS = 10.0
 Build = Callable[..., Any]
 Playbook = Callable[[SecretStr, Remedy, Platform], Remedy]
@@ -86,7 +88,9 @@ def platforms(settings: Settings, clock: Clock, playbook: Playbook, books: Playb
     for platform in connected.values():
         if rerun := next((platform.remedies[name] for name in RERUNS if name in platform.remedies), None):
             waits = CheckUpstream(connected, lambda where, what: books.rule_for(where, what).upstream, rerun)
-            platform.remedies = {**platform.remedies, "check_upstream": waits}
+            elsewhere = dict(_elsewhere(platform, connected, rerun))
+            platform.remedies = {**elsewhere, **platform.remedies, "check_upstream": waits}
+    for platform in connected.values():
         urls = {action: settings.playbook(action) for action in platform.remedies}
         apps = {a: playbook(url, platform.remedies[a], platform) for a, url in urls.items() if url is not None}
         platform.remedies = {**platform.remedies, **apps}
@@ -104,6 +108,15 @@ def playbooks_of(settings: Settings, file: Path | None = None) -> Playbooks:
             except ValueError as error:
                 raise SettingsError(f"PLAYBOOKS_FILE: [[route]] {number} {error}") from None
     return books
+
+
+def _elsewhere(own: Platform, connected: Mapping[str, Platform], rerun: Remedy) -> Iterator[tuple[str, Remedy]]:
+    """What a platform cannot do, and another one can do for the runs that it has started there."""
+    others = {name: platform for name, platform in connected.items() if isinstance(platform, KnowsPages)}
+    for action in READIES:
+        able = {name: other.remedies[action] for name, other in others.items() if action in other.remedies}
+        if able and own.name not in able:
+            yield action, ReadyElsewhere(own, others, able, rerun)
 
 
 def playbooks(settings: Settings, clock: Clock, http: Http, secret: str) -> Playbook:

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from pipemend.clients.http import Http
+from pipemend.clients.pace import Pace
 from pipemend.core.clock import Clock, WallClock
 from pipemend.core.run import Resource
 from pipemend.platforms.databricks import Databricks
@@ -224,6 +225,7 @@ def _no(status: int, code: str, message: str) -> Response:
 async def connected(tiny: TinyDatabricks, token: str = TOKEN, clock: Clock | None = None) -> AsyncIterator[Databricks]:
     """The platform with this workspace at the other end. It tells no time: the platform goes by its own clock."""
     async with serving(tiny.app, date_header=False) as url:
-        platform = Databricks([Workspace(RESOURCE, url, Http(), PersonalToken(token))], clock or WallClock())
+        pace = Pace("Databricks", per_second=1000, at_once=20)
+        platform = Databricks([Workspace(RESOURCE, url, Http(), PersonalToken(token), pace)], clock or WallClock())
         yield platform
         await platform.close()

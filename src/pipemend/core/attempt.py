@@ -175,10 +175,15 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Something outside that an attempt has for itself until it ends, such as a cluster. `terms` say how it was."""
+    """Something outside that an attempt has for itself until it ends, such as a cluster. `terms` say how it was.
+
+    `platform` and `resource` say where it is, if that is not where the failed run was.
+    """
 
     target: str
     terms: Mapping[str, Any] = field(default_factory=dict)
+    platform: str = ""
+    resource: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,10 @@ from pipemend.store.schema import attempts, leases
 
 def take(db: sa.Connection, attempt: Attempt, lease: Lease, now: datetime) -> str | None:
     """Nothing when the attempt has the thing now; else the key of the attempt that has it."""
+    platform, resource = lease.platform or attempt.platform, lease.resource or attempt.resource
     values = {
-        "platform": attempt.platform,
-        "resource": attempt.resource,
+        "platform": platform,
+        "resource": resource,
         "target": lease.target,
         "attempt_key": attempt.key,
         "action": attempt.remediation_action,
@@ -25,7 +26,7 @@ def take(db: sa.Connection, attempt: Attempt, lease: Lease, now: datetime) -> st
     }
     if insert_new(db, leases, values) is not None:
         return None
-    holder = db.scalar(sa.select(leases.c.attempt_key).where(_is(attempt.platform, attempt.resource, lease.target)))
+    holder = db.scalar(sa.select(leases.c.attempt_key).where(_is(platform, resource, lease.target)))
     return None if holder == attempt.key else holder
 
 

@@ -28,7 +28,7 @@ class ScaleUpCluster(Prepared):
         what = "more memory or workers" if isinstance(size, str) else in_words(size)
         why = f" ({size})" if isinstance(size, str) else ""
         return Declined(
-            f"its cluster is made for each run{why}: give it {what} in the definition of the job, then repair the run",
+            f"its cluster is made for each run{why}: give it {what} in the definition of the job or linked service",
             final=True,
         )
 

@@ -14,7 +14,7 @@ from .workflows import ACTIONS, Invocation, Workflow
 
 PAUSES = (0.2, 0.5)
 LOOK_SECONDS = 0.01
-RETRY, RESTART, SCALE, REINSTALL = ACTIONS
+RETRY, RESTART, SCALE, REINSTALL, UPSTREAM = ACTIONS
 STATUSES = {RESTART: "JobRestarted", SCALE: "JobRestarted", REINSTALL: "LibrariesReinstalled"}
 MESSAGES = {
     RESTART: "Cluster restarted successfully and job submitted",
@@ -56,7 +56,7 @@ class JobPlaybook:
         errand = _Errand(workflow, history, workspace, run, asked, action)
 
         def begin() -> None:
-            if cluster is None or action == RETRY:
+            if cluster is None or action in (RETRY, UPSTREAM):
                 self._rerun(errand)
             else:
                 self._ready(errand, cluster)

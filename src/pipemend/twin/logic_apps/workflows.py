@@ -25,7 +25,7 @@ PLAIN = (
     "schema_mismatch",
 )
 WITH_NUMBER = ("slow", "throttled", "location")
-ACTIONS = ("retry_job", "restart_cluster", "scale_up_cluster", "reinstall_libraries")
+ACTIONS = ("retry_job", "restart_cluster", "scale_up_cluster", "reinstall_libraries", "check_upstream")
 RERUNS = ("run_now", "repair")
 
 

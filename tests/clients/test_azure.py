@@ -15,10 +15,13 @@ from azure.identity.aio import ClientSecretCredential, ManagedIdentityCredential
 
 from pipemend.clients import azure
 from pipemend.clients.azure_sdk import data_factory_client, on_this_machine
+from pipemend.clients.pace import Pace
 from pipemend.core.errors import NotAllowed, OutsideError, Unreachable
 from pipemend.settings import Settings
 from tests.platforms.adf import settings_for
 from tests.twin.stage import FACTORY, GROUP, SUBSCRIPTION, Stage
+
+PACE = Pace("a test", per_second=1000, at_once=1000)
 
 
 @dataclass
@@ -195,7 +198,7 @@ async def test_a_token_is_not_sent_over_http_to_another_machine():
     issuer = Issuer()
     async with data_factory_client(azure.Identity(issuer.make), "s", "http://management.example") as sdk:
         with pytest.raises(Unreachable, match="not sent over http"):
-            await azure.start("createRun", lambda: sdk.pipelines.create_run("rg", "f", "p"))
+            await azure.start("createRun", lambda: sdk.pipelines.create_run("rg", "f", "p"), PACE)
 
     assert issuer.made == []
 
@@ -210,9 +213,9 @@ async def test_a_call_with_a_refused_token_is_sent_again_with_a_new_one(
 
     async with data_factory_client(identity, SUBSCRIPTION, stage.base_url) as sdk:
         start = lambda: sdk.pipelines.create_run(GROUP, FACTORY, "nightly")  # noqa: E731 - the same call twice
-        await azure.start("createRun", start)
+        await azure.start("createRun", start, PACE)
         await stage.put("identity", generation=1)  # every token so far is refused from now on
-        await asyncio.gather(*(azure.start("createRun", start) for _ in range(10)))
+        await asyncio.gather(*(azure.start("createRun", start, PACE) for _ in range(10)))
 
     assert len(await stage.requests("identity", "token")) == 2
     assert sum(request["executed"] for request in await stage.requests("arm", "createRun")) == 11
@@ -227,7 +230,7 @@ async def test_an_identity_without_rights_is_named(
 
     async with data_factory_client(own_identity(settings_for(stage.base_url)), SUBSCRIPTION, stage.base_url) as sdk:
         with pytest.raises(NotAllowed, match="AuthorizationFailed"):
-            await azure.read("getRun", lambda: sdk.pipeline_runs.get(GROUP, FACTORY, "1"))
+            await azure.read("getRun", lambda: sdk.pipeline_runs.get(GROUP, FACTORY, "1"), PACE)
 
 
 @pytest.mark.parametrize(
@@ -248,7 +251,7 @@ async def test_trouble_with_the_identity_endpoint_has_started_nothing(
 
     async with data_factory_client(own_identity(settings_for(stage.base_url)), SUBSCRIPTION, stage.base_url) as sdk:
         with pytest.raises(error):
-            await azure.start("createRun", lambda: sdk.pipelines.create_run(GROUP, FACTORY, "nightly"))
+            await azure.start("createRun", lambda: sdk.pipelines.create_run(GROUP, FACTORY, "nightly"), PACE)
 
 
 @pytest.mark.parametrize(

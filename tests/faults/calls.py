@@ -215,7 +215,7 @@ CALLS = (
     OutsideCall("Data Factory: run", "arm", get_run, most=6),
     OutsideCall("Data Factory: activities", "arm", activities, most=3),
     OutsideCall("Data Factory: cancel", "arm", cancel, most=3),
-    OutsideCall("Data Factory: start", "arm", create_run, most=3, starts=True),
+    OutsideCall("Data Factory: start", "arm", create_run, most=3, deadlines=3, starts=True),
     OutsideCall("playbook: start", "logic_app", playbook, most=3, starts=True),
     OutsideCall("playbook: look", "arm", look, most=3),
     OutsideCall("Slack: post", "slack", slack_post, refused=(Refused,)),

@@ -59,8 +59,6 @@ class Outside:
         self.jira, self.calm_jira = self._jira(self.http, seconds), self._jira(self.calm_http, CALM)
         identity = azure.Identity(lambda: azure.credential(self.settings))
         self.sdk = azure_sdk.data_factory_client(identity, SUBSCRIPTION, twin.base_url)
-        self.factory = Factory(Resource("data_factory", RESOURCE, FACTORY), GROUP, self.sdk)
-        self.direct = RetryPipeline(Factories([self.factory]), WallClock(), at_once)
         gemini = asks_gemini("gemini-2.5-flash", "twin-gemini-key", f"{twin.base_url}/gemini")
         openai = asks_openai("gpt-5-mini", "twin-gemini-key", f"{twin.base_url}/openai/v1")
         self.models = {"gemini": Asked("Gemini", gemini), "openai": Asked("OpenAI", openai)}
@@ -68,6 +66,15 @@ class Outside:
         self._closes = AsyncExitStack()
         for used in (self.http, self.calm_http, self.slack, self.calm_slack, self.sdk, identity):
             self._closes.push_async_callback(used.close)
+
+    @property
+    def factory(self) -> Factory:
+        """With a pace of its own: "slow down" is meant for all who call with an identity."""
+        return Factory(Resource("data_factory", RESOURCE, FACTORY), GROUP, self.sdk)
+
+    @property
+    def direct(self) -> RetryPipeline:
+        return RetryPipeline(Factories([self.factory]), WallClock(), at_once)
 
     async def close(self) -> None:
         await self._closes.aclose()

@@ -7,12 +7,14 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from logging import getLogger
 from typing import TYPE_CHECKING, TypeVar
 
 from pipemend import meters
 from pipemend.clients.answers import read_again, told
-from pipemend.core.errors import NoAnswer, OutsideError, Unreadable
+from pipemend.clients.pace import Pace
+from pipemend.core.errors import NoAnswer, OutsideError, Throttled, Unreadable
 from pipemend.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,6 +27,10 @@ WHAT = "Data Factory"
 READ_SECONDS = 10.0
 START_SECONDS = 30.0
 TOKEN_SECONDS = 10.0
+# What Resource Manager lets one identity read of one subscription: so many at once, then so many a second.
+# https://learn.microsoft.com/azure/azure-resource-manager/management/request-limits-and-throttling
+PER_SECOND, AT_ONCE = 25.0, 250
+RESTS = 1.0  # seconds without calls after a "slow down" that names no time
 RENEW_PAUSE = 30.0  # a wrong identity is refused for every call: not each of them asks for a new token
 
 
@@ -44,6 +50,11 @@ class Identity:
         self._renewed_at = -RENEW_PAUSE
         self._renewing = asyncio.Lock()
         self.users = 0
+        self._paces: dict[str, Pace] = {}
+
+    def pace(self, subscription: str) -> Pace:
+        """The budget of calls that this identity has in a subscription, shared by all who call with it."""
+        return self._paces.setdefault(subscription.lower(), Pace(WHAT, per_second=PER_SECOND, at_once=AT_ONCE))
 
     async def token(self, scope: str) -> str:
         """A token for the scope. Raises OutsideError: NotAllowed, or Unreachable, for nothing was sent with it.
@@ -153,19 +164,34 @@ def show_endpoint(settings: Settings) -> None:
         os.environ["IDENTITY_HEADER"] = secret.get_secret_value() if secret else ""
 
 
-async def read(operation: str, ask: Callable[[], Awaitable[T]], seconds: float = READ_SECONDS) -> T:
-    """Asks Data Factory something that may be asked again. Raises OutsideError, within so many seconds."""
-    return await read_again(lambda: _translated(operation, ask, starts=False), WHAT, seconds)
+async def read(operation: str, ask: Callable[[], Awaitable[T]], pace: Pace, seconds: float | None = None) -> T:
+    """Asks Data Factory something that may be asked again. Raises OutsideError, within `seconds` or READ_SECONDS."""
+    return await read_again(lambda: _in_turn(operation, ask, pace, starts=False), WHAT, seconds or READ_SECONDS)
 
 
-async def start(operation: str, send: Callable[[], Awaitable[T]]) -> T:
+async def start(operation: str, send: Callable[[], Awaitable[T]], pace: Pace) -> T:
     """Sends Data Factory something that starts work, once. Unreachable, Throttled, NotAllowed, Missing and Refused say
     that nothing was started; after NoAnswer and Unreadable it is unknown."""
+    return await _in_turn(operation, partial(_sent, send), pace, starts=True)
+
+
+async def _sent(send: Callable[[], Awaitable[T]]) -> T:
     try:
         async with asyncio.timeout(START_SECONDS):
-            return await _translated(operation, send, starts=True)
+            return await send()
     except TimeoutError:
         raise NoAnswer(told(WHAT, f"did not answer within {START_SECONDS:g} s")) from None
+
+
+async def _in_turn(operation: str, call: Callable[[], Awaitable[T]], pace: Pace, *, starts: bool) -> T:
+    """Waits for its turn, and keeps all who call with the same budget quiet when Azure asks for it."""
+    await pace.turn()
+    try:
+        return await _translated(operation, call, starts=starts)
+    except Throttled as error:
+        if error.status == 429 or error.retry_after:  # a bare 503 is the word of one factory, or of a line to it
+            pace.rest(error.retry_after or RESTS)
+        raise
 
 
 async def _translated(operation: str, call: Callable[[], Awaitable[T]], *, starts: bool) -> T:

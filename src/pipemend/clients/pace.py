@@ -4,7 +4,7 @@ import asyncio
 
 from pipemend.core.errors import Throttled
 
-LONGEST_WAIT = 30.0
+LONGEST_WAIT = 5.0  # half of what a question may take; and what was judged before a start must still be true
 
 
 class Pace:
@@ -18,7 +18,7 @@ class Pace:
         self._rests_until = 0.0
 
     async def turn(self) -> None:
-        """Waits for its turn. Raises Throttled where that would take longer than anybody waits for an answer."""
+        """Waits for its turn. Raises Throttled at once where that would take longer than anybody may wait."""
         now = asyncio.get_running_loop().time()
         starts = max(self._free_at, now - self._slack)
         wait = max(starts, self._rests_until) - now

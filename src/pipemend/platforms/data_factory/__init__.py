@@ -28,7 +28,8 @@ def _connected(connection: connections.Connection) -> tuple[Factory, list[Close]
     identity = azure.identity(own)
     sdk = azure_sdk.data_factory_client(identity, own.azure_subscription_id, own.azure_resource_manager_url)
     resource = resource_of(own, connection.name)
-    factory = Factory(resource, own.azure_resource_group, sdk, name=own.azure_data_factory_name)
+    pace = identity.pace(own.azure_subscription_id)
+    factory = Factory(resource, own.azure_resource_group, sdk, name=own.azure_data_factory_name, pace=pace)
     return factory, [sdk.close, identity.close]
 
 

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from pipemend.clients import azure
 from pipemend.clients.answers import date
 from pipemend.clients.azure import WHAT
+from pipemend.clients.pace import Pace
 from pipemend.core.errors import Missing, Unreadable
 from pipemend.core.run import Resource
 
@@ -38,7 +39,13 @@ class Factory:
     """One factory. Reads are repeated for a few seconds, `create_run` is sent once. All raise OutsideError."""
 
     def __init__(
-        self, resource: Resource, group: str, sdk: "DataFactoryManagementClient", *, name: str | None = None
+        self,
+        resource: Resource,
+        group: str,
+        sdk: "DataFactoryManagementClient",
+        *,
+        name: str | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self.resource = resource
         self._place = (group, name or resource.name)
@@ -46,11 +53,12 @@ class Factory:
         place = f"/subscriptions/{subscription}/resourceGroups/{quote(group)}/providers/Microsoft.DataFactory"
         self._path = f"{place}/factories/{quote(self._place[1])}"
         self._sdk = sdk
+        self._pace = pace or Pace(WHAT, per_second=azure.PER_SECOND, at_once=azure.AT_ONCE)
 
     async def run(self, run_id: str) -> Json | None:
         try:
             answer: Any = await azure.read(
-                "getRun", lambda: self._sdk.pipeline_runs.get(*self._place, run_id, cls=_raw)
+                "getRun", lambda: self._sdk.pipeline_runs.get(*self._place, run_id, cls=_raw), self._pace
             )
         except Missing:
             return None
@@ -98,6 +106,7 @@ class Factory:
                 retry_total=0,  # the library would repeat this POST, and start a second run
                 cls=_raw,
             ),
+            self._pace,
         )
         run_id = _object(answer).get("runId")
         if not isinstance(run_id, str) or not run_id:
@@ -119,7 +128,7 @@ class Factory:
         )
 
     async def _plain(
-        self, operation: str, method: str, path: str, body: Json | None = None, seconds: float = azure.READ_SECONDS
+        self, operation: str, method: str, path: str, body: Json | None = None, seconds: float | None = None
     ) -> "_Raw":
         """Something that the library has no or only a narrow word for, sent the library's way."""
         from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
@@ -133,12 +142,14 @@ class Factory:
                 raise (ResourceNotFoundError if answer.status_code == 404 else HttpResponseError)(response=answer)
             return _Raw(answer.json(), {name.lower(): value for name, value in answer.headers.items()})
 
-        return await azure.read(operation, ask, seconds)
+        return await azure.read(operation, ask, self._pace, seconds)
 
     async def cancel(self, run_id: str) -> None:
         """Cancels a run and the runs it started. Doing so twice does no harm, so it may be repeated."""
         await azure.read(
-            "cancel", lambda: self._sdk.pipeline_runs.cancel(*self._place, run_id, is_recursive=True, cls=_no_page)
+            "cancel",
+            lambda: self._sdk.pipeline_runs.cancel(*self._place, run_id, is_recursive=True, cls=_no_page),
+            self._pace,
         )
 
     async def _all_pages(self, operation: str, ask: Any, body: dict[str, Any], pages: int, seconds: float) -> Found:
@@ -146,7 +157,7 @@ class Factory:
         rows: list[Json] = []
         at: datetime | None = None
         for _ in range(pages):
-            answer = await azure.read(operation, partial(ask, body))
+            answer = await azure.read(operation, partial(ask, body), self._pace)
             at = at or date(answer.headers.get("date", ""))
             page = _object(answer)
             rows += _rows(page)

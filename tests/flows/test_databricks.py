@@ -30,9 +30,9 @@ class Workspace(World):
         self.tiny.now = int(self.clock.now().timestamp() * 1000)
         await super().settle()
 
-    def fails(self, **more: object) -> int:
+    def fails(self, *how: object, **more: object) -> int:
         self.tiny.now = int(self.clock.now().timestamp() * 1000)
-        return self.tiny.fails(**more)  # type: ignore[arg-type]
+        return self.tiny.fails(*how, **more)  # type: ignore[arg-type]
 
     def ends(self, run_id: int, result: str, error: str = "") -> None:
         self.tiny.now = int(self.clock.now().timestamp() * 1000)

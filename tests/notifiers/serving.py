@@ -43,6 +43,10 @@ class Vendor:
         self._troubles.append(Trouble(what, **how))
         self._left.append(self._troubles[-1].times)
 
+    def no_more_trouble(self) -> None:
+        self._troubles.clear()
+        self._left.clear()
+
     def called(self, what: str) -> int:
         return sum(what in call for call in self.calls)
 

@@ -117,8 +117,13 @@ class TinyDatabricks(Vendor):
 
     def _jobs_runs_get(self, asked: Mapping[str, Any]) -> Response:
         run_id = int(asked["run_id"])
-        found = self.runs.get(run_id)
+        found = self.runs.get(run_id) or self._task(run_id)
         return JSONResponse(found) if found else _no(400, "INVALID_PARAMETER_VALUE", f"Run {run_id} does not exist.")
+
+    def _task(self, run_id: int) -> dict[str, Any] | None:
+        """A task has a run of its own, which names the job's."""
+        found = ((run, task) for run in self.runs.values() for task in run["tasks"] if task["run_id"] == run_id)
+        return next(({**task, "job_run_id": run["run_id"], "job_id": run["job_id"]} for run, task in found), None)
 
     def _jobs_list(self, asked: Mapping[str, Any]) -> Response:
         ids = {run["job_id"] for run in self.runs.values() if run["run_name"] == asked["name"]}

@@ -11,6 +11,7 @@ from pipemend.core.playbook import auto_heal_possible
 from pipemend.core.rca import UNCLASSIFIED, Diagnosis, Failure, History, Recurrence, Remediable, Severity
 from pipemend.core.run import Resource, Run, RunRef, RunStatus
 from pipemend.core.scrub import scrub
+from pipemend.core.situation import LOOK_AGAIN
 from pipemend.core.ticket import AI_USER, Ticket, ticket_id
 from pipemend.flows import storms
 from pipemend.flows.decision import Grounds, decide, says
@@ -63,7 +64,9 @@ def open_ticket(db: sa.Connection, s: Services, opening: Opening, now: datetime)
     audit.write(db, "ticket_created", at=now, user=AI_USER, ticket=ticket, details={"error_type": ticket.error_type})
     if s.explainer is not None:
         s.engine.begin(db, "explain", f"{ticket.id}:explain:r1", ticket.id)
-    decide(db, s, tickets.get(db, ticket.id), Grounds.of_ticket(ticket), now)
+    opened = decide(db, s, tickets.get(db, ticket.id), Grounds.of_ticket(ticket), now)
+    if opening.root_unknown and opened.due_at is None and not opened.closed:
+        tickets.move(db, opened, due_at=now + LOOK_AGAIN)  # whatever was decided: it may be about another ticket's run
     return ticket.id
 
 

@@ -75,7 +75,7 @@ async def one_repair(world: Workspace, run_id: int) -> None:
     assert await world.broken() == set()
 
 
-@pytest.mark.parametrize("feed", (0, 2), ids="the feed after {}".format)
+@pytest.mark.parametrize("feed", [0, 2], ids="the feed after {}".format)
 async def test_in_whatever_order_a_failure_is_told_it_is_one_ticket(world: Workspace, feed: int) -> None:
     """Every order of the notifications, each for a job of its own; the feed speaks after so many of them."""
     orders = list(permutations(SAID))

@@ -348,3 +348,16 @@ def test_a_started_attempt_is_one_line_in_jira():
     (line,) = jira.started(started())
 
     assert read_document(line) == "🤖 Attempt 1/3 started: rerun-1\n"
+
+
+def test_a_job_of_databricks_is_called_a_job():
+    job = a_ticket(platform="databricks", resource="adb-1.2.azuredatabricks.net")
+    done = replace(succeeded(), ticket=replace(succeeded().ticket, platform="databricks"))
+    given_up = replace(exhausted(), ticket=replace(exhausted().ticket, platform="databricks"))
+
+    assert ("Job", "nightly-load") in phrases.success_facts(done)
+    assert ("Job", "nightly-load") in phrases.escalation_facts(given_up)
+    assert phrases.does("check_upstream", job) == "Checking upstream, then re-running job..."
+    assert "Job re-run completed successfully" in str(jira.success(done))
+    assert ("Pipeline", "nightly-load") in phrases.success_facts(succeeded())
+    assert phrases.does("check_upstream", a_ticket()) == "Checking upstream, then re-running pipeline..."

@@ -5,6 +5,7 @@ from urllib.parse import quote, urlsplit
 from pipemend.core.ticket import Ticket
 
 PAGES = {"data_factory": "Data Factory Studio", "databricks": "Databricks"}
+WORK = {"databricks": "Job"}
 LONGEST = 2000
 
 
@@ -35,3 +36,8 @@ def run_page(ticket: Ticket, run_id: str | None) -> str | None:
 def page_name(platform: str) -> str:
     """What people call the place where its runs are shown."""
     return PAGES.get(platform, platform.replace("_", " ").capitalize())
+
+
+def work_name(platform: str) -> str:
+    """What a platform calls what it runs."""
+    return WORK.get(platform, "Pipeline")

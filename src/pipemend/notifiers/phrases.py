@@ -17,7 +17,7 @@ from pipemend.core.events import (
     RetryScheduled,
     StatusChanged,
 )
-from pipemend.core.links import page_name, run_page
+from pipemend.core.links import page_name, run_page, work_name
 from pipemend.core.ports import News
 from pipemend.core.rca import UNCLASSIFIED
 from pipemend.core.ticket import AI_USER, MERGED_USER, PIPELINE_USER, RECOVERED_USER, RemediationStatus, Status, Ticket
@@ -167,7 +167,13 @@ def started_text(news: News) -> str:
 
 def what_it_does(news: News) -> str:
     action = news.attempt.remediation_action if news.attempt else "retry_pipeline"
-    return DOES.get(action) or f"{one_line(action).replace('_', ' ').capitalize()}..."
+    return does(action, news.ticket) or f"{one_line(action).replace('_', ' ').capitalize()}..."
+
+
+def does(action: str, ticket: Ticket) -> str | None:
+    """What an action does, in the platform's own words."""
+    said = DOES.get(action)
+    return said.replace("pipeline", work_name(ticket.platform).lower()) if said else None
 
 
 def retry_text(news: News) -> str:
@@ -186,7 +192,7 @@ def new_run(news: News) -> str:
 def success_facts(news: News) -> tuple[Fact, ...]:
     return (
         ("Ticket ID", news.ticket.id),
-        ("Pipeline", pipeline(news.ticket)),
+        (work_name(news.ticket.platform), pipeline(news.ticket)),
         ("New Run ID", new_run(news)),
         ("Attempt", str(number(news))),
         ("MTTR", mttr(news)),
@@ -229,7 +235,7 @@ def escalation_text(news: News) -> str:
 def escalation_facts(news: News) -> tuple[Fact, ...]:
     return (
         ("Ticket ID", news.ticket.id),
-        ("Pipeline", pipeline(news.ticket)),
+        (work_name(news.ticket.platform), pipeline(news.ticket)),
         ("Error Type", error_type(news.ticket)),
         ("Attempts", str(news.ticket.remediation_attempts)),
         ("Last Failure", last_failure(news)),
@@ -274,10 +280,10 @@ def approval_facts(event: ApprovalRequested, news: News) -> tuple[Fact, ...]:
     """What one yes would start."""
     return (
         ("Ticket ID", news.ticket.id),
-        ("Pipeline", pipeline(news.ticket)),
+        (work_name(news.ticket.platform), pipeline(news.ticket)),
         ("Error Type", error_type(news.ticket)),
         ("Attempt", of_max(news)),
-        ("Action", (DOES.get(event.action) or one_line(event.action)).rstrip(".")),
+        ("Action", (does(event.action, news.ticket) or one_line(event.action)).rstrip(".")),
         ("Answer Until", _clock(event.expires_at, news.at)),
     )
 

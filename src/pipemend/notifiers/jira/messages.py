@@ -13,6 +13,7 @@ from pipemend.core.events import (
     TicketOpened,
 )
 from pipemend.core.handover import Line
+from pipemend.core.links import work_name
 from pipemend.core.ports import Digest, News
 from pipemend.core.ticket import AI_USER, Status
 from pipemend.notifiers import phrases
@@ -34,7 +35,7 @@ from pipemend.notifiers.jira.document import (
 )
 
 SUMMARY = 255
-ACTION_DONE = "Pipeline re-run completed successfully"
+ACTION_DONE = "{work} re-run completed successfully"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +111,7 @@ def success(news: News) -> Sequence[Node]:
         ("Ticket ID", news.ticket.id),
         ("Remediation Run ID", phrases.new_run(news)),
         ("Attempt Number", str(phrases.number(news))),
-        ("Action", ACTION_DONE),
+        ("Action", ACTION_DONE.format(work=work_name(news.ticket.platform))),
         ("Closed By", closer),
     )
     title = paragraph(strong(phrases.SUCCESS_HEADER))

@@ -12,6 +12,7 @@ MISTAKES = {
     "an address without its scheme": (["deliveries", "list", "--url", "127.0.0.1:8000", "--token", "x"], "--url"),
     "a token without a name": (["tokens", "add", ""], "NAME"),
     "a token with a name of two lines": (["tokens", "add", "a\nb"], "NAME"),
+    "a playbook that is none": (["twin", "--playbook", "missing.json"], "--playbook"),
     "a platform nobody knows": (["classify", "--platform", "airflow", "text"], "--platform"),
 }
 

@@ -37,7 +37,7 @@ class Door:
 @asynccontextmanager
 async def standing() -> AsyncIterator[Door]:
     door = Door()
-    app = Starlette(routes=[Route("/hook", door.__call__, methods=["POST"])])
+    app = Starlette(routes=[Route("/{path:path}", door.__call__, methods=["POST"])])
     server = QuietServer(uvicorn.Config(app, port=0, log_level="critical"))
     serving = asyncio.create_task(server.serve())
     while not server.started:

@@ -105,7 +105,7 @@ async def test_the_window_is_kept(stage: Stage):
 
 
 async def test_a_new_run_may_not_be_found_at_once(stage: Stage):
-    await stage.put("data-factory", found_after=0.2)
+    await stage.put("data-factory", found_after=1.0)
     await stage.pipeline("nightly", "Succeeded")
     run_id = await stage.trigger("nightly")
 

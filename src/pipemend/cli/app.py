@@ -99,11 +99,17 @@ def demo(
 def twin(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8100,
+    playbook: Annotated[
+        list[Path] | None, typer.Option(help="A Logic App to carry out: a template, or its code view. May be repeated.")
+    ] = None,
+    parameters: Annotated[
+        Path | None, typer.Option(help="Values for the parameters of these, as in a parameter file of Azure.")
+    ] = None,
 ) -> None:
     """Serves a stand-in for Data Factory, Logic Apps, Slack, Jira and Gemini, to rehearse against."""
-    from pipemend.twin import serve as serve_twin
+    from pipemend.cli.twin import serve as serve_twin
 
-    serve_twin(host, port, ready=lambda url: print(f"The twin listens on {url}", flush=True))
+    serve_twin(host, port, playbook or [], parameters)
 
 
 @tokens.command("add")

@@ -21,6 +21,7 @@ from .doors import (
     resource_manager,
     slack,
     teams,
+    workflow_runs,
 )
 from .front import Front
 from .operations import Operation
@@ -29,6 +30,7 @@ from .world import World
 OPERATIONS: tuple[Operation, ...] = (
     *resource_manager.OPERATIONS,
     *connections.OPERATIONS,
+    *workflow_runs.OPERATIONS,
     *databricks.OPERATIONS,
     *identity.OPERATIONS,
     *logic_apps.OPERATIONS,

@@ -68,6 +68,8 @@ class Front:
 
 
 async def _send_in_time(line: Line, answer: Answer) -> int | None:
+    if answer.instead is not None:
+        answer = await answer.instead()
     if answer.delay and not await line.stays(answer.delay):
         return None
     await line.send(answer)

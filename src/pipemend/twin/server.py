@@ -79,9 +79,11 @@ class _Server(uvicorn.Server):
             yield
 
 
-def serve(host: str = "127.0.0.1", port: int = 0, ready: Callable[[str], None] | None = None) -> None:
+def serve(
+    host: str = "127.0.0.1", port: int = 0, ready: Callable[[str], None] | None = None, world: World | None = None
+) -> None:
     """Serves until interrupted. `ready` hears the base URL; without it the URL is printed."""
-    world = World()
+    world = world or World()
     _Server(world, _config(world, host, port), ready or _announce, signals=True).run()
 
 

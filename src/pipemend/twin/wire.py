@@ -1,7 +1,7 @@
 """What comes in and what goes out, as values: handlers see no web framework."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
@@ -47,12 +47,16 @@ class Call:
 
 @dataclass(frozen=True)
 class Answer:
-    """One response. It is sent `delay` seconds after the work was done."""
+    """One response. It is sent `delay` seconds after the work was done.
+
+    With `instead` the work goes on: what that comes to is sent in its place.
+    """
 
     status: int = 200
     body: bytes = b""
     headers: Headers = ()
     delay: float = 0.0
+    instead: "Callable[[], Awaitable[Answer]] | None" = None
 
 
 class Refused(Exception):

@@ -1,5 +1,8 @@
 """The world: everything the twin remembers. A reset makes it new."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from .action_group import ActionGroup
 from .clock import Timers
 from .data_factory.engine import Engine
@@ -13,8 +16,11 @@ from .jira.reports import Reports
 from .jira.site import Site
 from .journal import Journal
 from .listeners import Listeners
+from .logic_apps.definition import read_definition
 from .logic_apps.job_playbook import JobPlaybook
+from .logic_apps.loaded import load
 from .logic_apps.playbook import Playbook
+from .logic_apps.runner import Runner
 from .logic_apps.workflows import DEFAULT, Workflow
 from .ports import Ports
 from .post import Postman
@@ -30,6 +36,7 @@ class World:
         self.ports = Ports()
         self._postmen = (Postman(), Postman(), Postman(), Postman())
         self.presses = Presses()
+        self.runner = Runner()
         self._fill()
 
     def _fill(self) -> None:
@@ -54,6 +61,16 @@ class World:
         self.gemini = Model()
         self.openai = Model()
 
+    def load_playbook(self, name: str, raw: Any, values: Mapping[str, Any]) -> str:
+        """Makes a workflow of a definition, with those of the values that it has parameters for; its name.
+
+        Raises BadDefinition.
+        """
+        named = read_definition(raw).parameters
+        given = {parameter: value for parameter, value in values.items() if parameter in named}
+        self.workflows.setdefault(name, Workflow(name)).app = load(name, raw, given, pace=1.0)
+        return name
+
     def workspace_at(self, port: int | None) -> str:
         """The name of the workspace that answers at this port; the first one answers at the twin's own."""
         return self.ports.name(port) or WORKSPACE
@@ -61,6 +78,7 @@ class World:
     def reset(self) -> None:
         """Back to the beginning; what was under way is dropped."""
         self.timers.cancel_all()
+        self.runner.forget()
         for postman in self._postmen:
             postman.forget()
         self.presses.forget()
@@ -69,6 +87,7 @@ class World:
     async def close(self) -> None:
         self.timers.cancel_all()
         self.ports.close()
+        await self.runner.close()
         for postman in self._postmen:
             await postman.close()
         await self.presses.close()

@@ -9,7 +9,10 @@ from urllib.parse import urlencode
 
 from ..clock import now, stamp
 from ..logic_apps.job_playbook import Unsupported
+from ..logic_apps.loaded import App
 from ..logic_apps.playbook import NothingToRerun
+from ..logic_apps.runner import Started
+from ..logic_apps.schema import faults
 from ..logic_apps.workflows import Behaviour, Invocation, Workflow, platform_headers
 from ..operations import operation
 from ..refusals import arm_error
@@ -19,6 +22,7 @@ from ..world import World
 INVOKE = "/workflows/{workflow}/triggers/{trigger}/paths/invoke"
 NEVER_START = ("failed", "500_failed")
 SILENT = ("202_empty", "no_response_502", "gateway_504", "html")
+SYNC_SECONDS = 120.0  # so long a caller waits for a Response action
 FORBIDDEN = "The client does not have authorization to perform action 'createRun'."
 
 
@@ -32,9 +36,21 @@ def invoke(world: World, call: Call) -> Answer:
     history.status = done.status
     if workflow:
         workflow.history.append(history)
+    return _signed(done, call, history)
+
+
+def _signed(done: Answer, call: Call, history: Invocation) -> Answer:
+    """The answer with the headers of the service."""
     tracking = call.headers.get("x-ms-client-tracking-id")
     headers = platform_headers(call.id, call.params["workflow"], tracking, history.workflow_run_id)
-    return replace(done, headers=(*done.headers, *headers))
+    instead = done.instead
+
+    async def come() -> Answer:
+        came = await instead() if instead else done
+        history.status = came.status
+        return replace(came, headers=(*came.headers, *headers))
+
+    return replace(done, headers=(*done.headers, *headers), instead=come if instead else None)
 
 
 def _work(world: World, workflow: Workflow | None, call: Call, history: Invocation) -> Answer:
@@ -45,6 +61,8 @@ def _work(world: World, workflow: Workflow | None, call: Call, history: Invocati
     behaviour = workflow.behaviour
     _admit(workflow, call, history)
     history.workflow_run_id = f"0858{secrets.randbelow(10**25):025d}CU18"
+    if workflow.app is not None:
+        return _carry_out(world, workflow, workflow.app, history)
     starts = behaviour.kind not in NEVER_START if behaviour.starts is None else behaviour.starts
     if starts:
         try:
@@ -72,15 +90,54 @@ def _admit(workflow: Workflow, call: Call, history: Invocation) -> None:
         message = f"{refused} with state 'Disabled': trigger is not enabled."
         raise Refused(arm_error("WorkflowTriggerIsNotEnabled", message, 400))
     if workflow.behaviour.kind == "schema_mismatch" or not isinstance(history.body, dict):
-        message = (
-            "The input body for trigger 'manual' of type 'Request' did not match its schema definition. Error details: "
-            "'Required properties are missing from object: resource.'."
-        )
-        raise Refused(arm_error("TriggerInputSchemaMismatch", message, 400))
+        raise _mismatch("Required properties are missing from object: resource.")
+    if workflow.app is not None:
+        _admit_to(workflow.app, history)
     if workflow.behaviour.kind == "throttled":
         answer = arm_error("WorkflowRunRateLimited", "The number of requests exceeds the limit of the workflow.", 429)
         retry_after = ("Retry-After", f"{workflow.behaviour.number:g}")
         raise Refused(replace(answer, headers=(*answer.headers, retry_after)))
+
+
+def _admit_to(app: App, history: Invocation) -> None:
+    """What a definition asks of its requests, and how many of them it takes at once."""
+    if app.definition.validates and (wrong := " ".join(faults(app.definition.schema, history.body))):
+        raise _mismatch(wrong)
+    if app.full:
+        raise Refused(arm_error("WorkflowRunsThrottled", "Too many runs of the workflow wait for their turn.", 429))
+
+
+def _mismatch(details: str) -> Refused:
+    about = "The input body for trigger 'manual' of type 'Request' did not match its schema definition."
+    return Refused(arm_error("TriggerInputSchemaMismatch", f"{about} Error details: '{details}'.", 400))
+
+
+def _carry_out(world: World, workflow: Workflow, app: App, history: Invocation) -> Answer:
+    """Begins a run of the definition: its answer is waited for, or promised, or there is none."""
+    started = world.runner.start(app, history, world.identity)
+    if not app.definition.answers:
+        return Answer(202)
+    if app.definition.answers_later:
+        return replace(Answer(202), headers=_location(workflow, history))
+
+    async def come() -> Answer:
+        in_time = await started.answered_within(SYNC_SECONDS)
+        return _of_run(started) if in_time else _gateway_timeout(workflow.behaviour, history)
+
+    return replace(Answer(202), instead=come)
+
+
+def _of_run(started: Started) -> Answer:
+    """What a run that has answered, or ended without, says."""
+    if not started.answer.done():
+        return _no_response(Behaviour(), Invocation("", {}, None))
+    said = started.answer.result()
+    headers = tuple((str(name), str(value)) for name, value in said.headers.items())
+    if said.body is None:
+        return Answer(said.status, headers=headers)
+    if isinstance(said.body, str):
+        return text_answer(said.body, said.status, headers)
+    return json_answer(said.body, said.status, headers)
 
 
 def _success(history: Invocation) -> dict[str, Any]:
@@ -193,6 +250,9 @@ def later(world: World, call: Call) -> Answer:
     found = next((one for one in past if one.workflow_run_id == call.params["run"]), None)
     if workflow is None or found is None or call.query.get("sig") != workflow.behaviour.sig:
         return arm_error("WorkflowRunNotFound", "The workflow run could not be found.", 404)
+    if (started := world.runner.runs.get(str(found.workflow_run_id))) is not None:
+        waits = not started.answer.done() and not started.ended.done()
+        return replace(Answer(202), headers=_location(workflow, found)) if waits else _of_run(started)
     done_at = datetime.fromisoformat(found.at) + timedelta(seconds=workflow.behaviour.number)
     if now() < done_at:
         return replace(Answer(202), headers=_location(workflow, found))

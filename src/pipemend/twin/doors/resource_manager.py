@@ -31,7 +31,7 @@ def get_pipeline(world: World, call: Call) -> Answer:
 
 def create_run(world: World, call: Call) -> Answer:
     pipeline = _pipeline(world, call)
-    asked = Asked("createRun", call.headers.get("x-ms-client-request-id", call.id))
+    asked = _asked(call)
     reference_id = call.query.get("referencePipelineRunId")
     if reference_id is None:
         run = world.engine.start(pipeline, asked, manual(), _parameters(call))
@@ -44,6 +44,13 @@ def create_run(world: World, call: Call) -> Answer:
             start_activity=call.query.get("startActivityName"),
         )
     return json_answer({"runId": run.id})
+
+
+def _asked(call: Call) -> Asked:
+    """A Logic App tells in its headers which one it is; everybody else is the API."""
+    if name := call.headers.get("x-ms-workflow-name"):
+        return Asked(f"logic_app:{name}", call.headers.get("x-ms-workflow-run-id"))
+    return Asked("createRun", call.headers.get("x-ms-client-request-id", call.id))
 
 
 def get_run(world: World, call: Call) -> Answer:
@@ -160,11 +167,11 @@ def _age(run: Run) -> float:
     return (now() - run.start).total_seconds()
 
 
-def guarded(kind: str, handle: Handler) -> Handler:
+def guarded(kind: str, handle: Handler, versions: tuple[str, ...] = VERSIONS) -> Handler:
     """Resource Manager's own part: version, token, and what is left of the rate limit."""
 
     def answer(world: World, call: Call) -> Answer:
-        _check_version(call)
+        _check_version(call, versions)
         _check_token(world, call)
         done = handle(world, call)
         return replace(done, headers=(*done.headers, *_headers(call, kind)))
@@ -172,15 +179,15 @@ def guarded(kind: str, handle: Handler) -> Handler:
     return answer
 
 
-def _check_version(call: Call) -> None:
+def _check_version(call: Call, versions: tuple[str, ...]) -> None:
     version = call.query.get("api-version")
     if version is None:
         message = "The api-version query parameter (?api-version=) is required for all requests."
         raise Refused(arm_error("MissingApiVersionParameter", message, 400))
-    if version not in VERSIONS:
+    if version not in versions:
         message = (
-            "The resource type 'factories' could not be found in the namespace 'Microsoft.DataFactory' for api version "
-            f"'{version}'. The supported api-versions are '{','.join(VERSIONS)}'."
+            f"The resource type could not be found in its namespace for api version '{version}'. "
+            f"The supported api-versions are '{','.join(versions)}'."
         )
         raise Refused(arm_error("InvalidResourceType", message, 400))
 

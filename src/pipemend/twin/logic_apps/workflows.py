@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from ..wire import Headers
+from .loaded import App
 
 SIGNATURE = "twin-sig"
 DEFAULT = "retry-pipeline"
@@ -56,7 +57,7 @@ class Behaviour:
 
 @dataclass
 class Invocation:
-    """One request to a workflow and what came of it."""
+    """One request to a workflow and what came of it; of one with a definition also its state and its actions."""
 
     at: str
     headers: dict[str, str]
@@ -65,13 +66,23 @@ class Invocation:
     run_id: str | None = None
     status: int | None = None
     base_url: str = ""
+    state: str | None = None
+    actions: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def tracking_id(self) -> str:
+        """What the caller calls the run, else the run's own id."""
+        return self.headers.get("x-ms-client-tracking-id") or str(self.workflow_run_id)
 
 
 @dataclass
 class Workflow:
+    """A Logic App: one that behaves as it is told, or one with a definition, which is carried out."""
+
     name: str
     behaviour: Behaviour = Behaviour()
     history: list[Invocation] = field(default_factory=list)
+    app: App | None = None
 
     def started_before(self, request: Invocation) -> str | None:
         """The run that an earlier request with the same key started, if the workflow cares."""

@@ -2,6 +2,8 @@
 
 from dataclasses import asdict
 
+from ...logic_apps.definition import BadDefinition
+from ...logic_apps.loaded import load
 from ...logic_apps.workflows import BadWorkflow, Workflow, read_behaviour
 from ...operations import operation
 from ...wire import Answer, Call, json_answer
@@ -16,11 +18,15 @@ def put_identity(world: World, call: Call) -> Answer:
 
 
 def put_workflow(world: World, call: Call) -> Answer:
-    name = call.params["workflow"]
+    """With a `definition` the workflow is that: it is carried out, and does no longer play anything."""
+    name, given = call.params["workflow"], body(call)
     workflow = world.workflows.setdefault(name, Workflow(name))
     try:
-        workflow.behaviour = read_behaviour(body(call), workflow.behaviour)
-    except BadWorkflow as wrong:
+        if "definition" in given:
+            values, pace = given.pop("parameters", {}), given.pop("pace", 1.0)
+            workflow.app = load(name, given.pop("definition"), values, pace)
+        workflow.behaviour = read_behaviour(given, workflow.behaviour)
+    except (BadWorkflow, BadDefinition) as wrong:
         raise refused(str(wrong)) from wrong
     return json_answer({"name": name, "url": workflow.url(call.base_url), **asdict(workflow.behaviour)})
 

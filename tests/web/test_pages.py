@@ -238,6 +238,24 @@ async def test_a_button_acts_in_the_name_of_who_presses_it(world: World):
     assert (foreign.status_code, odd.status_code) == (403, 422)
 
 
+async def test_a_ticket_is_handed_over_and_opened_again_on_its_page(small_world: World):
+    ticket = await small_world.ticket()
+    page, acts = f"/dashboard?ticket={ticket.id}", f"/dashboard/tickets/{ticket.id}"
+    async with await small_world.browser("operator") as client:
+        over = await client.post(f"{acts}/escalate", data={"reason": "the source is gone"})
+        told = words_of((await client.get(page)).text)
+        again = await client.post(f"{acts}/escalate", data={"reason": "once more"})
+        await client.post(f"{acts}/acknowledge")
+        closed = (await client.get(page)).text
+        opened = await client.post(f"{acts}/reopen", data={"reason": "still broken"})
+
+    assert (over.status_code, again.status_code, opened.status_code) == (303, 409, 303)
+    assert "Left to people: handed over by operator: the source is gone" in told
+    assert f"{acts}/reopen" in closed
+    after = await small_world.database.read(lambda db: tickets.get(db, ticket.id))
+    assert (after.status, after.hands_off) == ("open", "reopened by operator: still broken")
+
+
 async def test_no_retry_is_offered_where_it_could_do_nothing(small_world: World):
     ticket = await small_world.ticket()
     async with await small_world.browser("operator") as client:

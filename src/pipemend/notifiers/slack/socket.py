@@ -8,6 +8,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pipemend.core.alert import Press
@@ -48,7 +49,8 @@ class Socket:
             why = await self._line(take)
             failed = 0 if time.monotonic() - begun >= STEADY else failed + 1
             pause = self._pauses[min(failed, len(self._pauses) - 1)]
-            log.warning("Slack's socket has ended", extra={"why": why, "again_in": pause})
+            level = logging.WARNING if failed else logging.INFO  # every line ends some day
+            log.log(level, "Slack's socket has ended", extra={"why": why, "again_in": pause})
             await asyncio.sleep(pause)
 
     async def close(self) -> None:
@@ -94,7 +96,7 @@ class Socket:
                         return f"Slack asks for a new one ({told.get('reason')})"
                     case _ if told.get("envelope_id"):
                         in_hand.add(task := asyncio.create_task(self._answer(line, told, take)))
-                        task.add_done_callback(in_hand.discard)
+                        task.add_done_callback(partial(_ended, in_hand))
                 if len(in_hand) >= AT_ONCE:
                     await asyncio.wait(in_hand, return_when=asyncio.FIRST_COMPLETED)
             return f"closed with {line.close_code}"
@@ -119,6 +121,12 @@ class Socket:
         except BadDelivery as error:
             log.warning("a message of Slack's socket makes no sense", extra={"error": str(error)})
             return ()
+
+
+def _ended(in_hand: set[asyncio.Task[None]], task: asyncio.Task[None]) -> None:
+    in_hand.discard(task)
+    if not task.cancelled() and (error := task.exception()):
+        log.error("a message of Slack's socket stumbled", exc_info=error)
 
 
 def _told(text: str) -> Mapping[str, Any]:

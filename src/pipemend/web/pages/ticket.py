@@ -231,6 +231,6 @@ def _needs(ticket: Ticket, tried: Sequence[Attempt]) -> str:
         return ""
     why = str(ticket.decision.get("why") or "") if ticket.decision.get("answer") == "never" else ""
     if why or ticket.remediation_status is None:
-        return why
+        return why or ticket.hands_off or ""
     last = next((a.failure_reason for a in reversed(tried) if a.failure_reason), "")
     return ticket.hands_off or last or ""

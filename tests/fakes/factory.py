@@ -34,6 +34,7 @@ class FakeFactory:
         self.hidden: set[str] = set()
         self.masks: dict[str, Fault] = {}  # what failed in runs that went well
         self.looked_at: list[str] = []  # those of which somebody asked
+        self.definitions: dict[str, str | Exception] = {}
         self.down: Exception | None = None
         self.numbers = itertools.count(1)
         self.cancelled: list[str] = []
@@ -77,6 +78,13 @@ class FakeFactory:
     async def run(self, ref: RunRef) -> Run | None:
         self._answer()
         return None if ref.run_id in self.hidden else self.runs.get(ref.run_id)
+
+    async def definition(self, run: Run) -> str | None:
+        self._answer()
+        found = self.definitions.get(run.pipeline)
+        if isinstance(found, Exception):
+            raise found
+        return found
 
     async def find(self, alert: Alert) -> Sequence[Run]:
         self._answer()

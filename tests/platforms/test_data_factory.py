@@ -48,7 +48,7 @@ async def test_it_is_a_platform(adf: DataFactory):
     assert platform.name == "data_factory"
     assert platform.connections == (Resource("data_factory", RESOURCE, FACTORY),)
     assert platform.resource_types == ("microsoft.datafactory/factories",)
-    assert set(platform.remedies) == {"retry_pipeline"}
+    assert set(platform.remedies) == {"retry_pipeline", "refresh_linked_service"}
 
 
 async def test_an_alert_is_read_with_the_names_of_the_connections(adf: DataFactory):
@@ -64,6 +64,16 @@ async def test_a_run_is_read(stage: Stage, adf: DataFactory):
     assert (run.status, run.pipeline) == (RunStatus.FAILED, "nightly-load")
     assert run.window is not None
     assert run.ref.resource == RESOURCE
+
+
+async def test_a_pipeline_that_is_edited_is_defined_otherwise(stage: Stage, adf: DataFactory):
+    run = await failed_run(stage, adf)
+    was = await adf.definition(run)
+    await stage.pipeline("nightly-load", "Succeeded", duration=0.5)
+    assert was is not None
+    assert await adf.definition(run) == was  # how it ends is no part of it
+    await stage.pipeline("nightly-load", "Succeeded", activities=2)
+    assert await adf.definition(run) not in (None, was)
 
 
 async def test_a_run_that_does_not_exist_is_none(adf: DataFactory):

@@ -87,6 +87,22 @@ def tiny() -> TinyDatabricks:
     return TinyDatabricks()
 
 
+async def test_a_job_that_is_edited_is_defined_otherwise(tiny: TinyDatabricks):
+    run_id = tiny.fails()
+    async with connected(tiny) as platform:
+        run = await platform.run(ref(run_id))
+        assert run is not None
+        was = await platform.definition(run)
+        tiny.settings = dict(reversed(tiny.settings.items()))
+        assert was is not None
+        assert await platform.definition(run) == was
+        tiny.settings["max_concurrent_runs"] = 2
+        assert await platform.definition(run) != was
+
+        tiny.runs[run_id]["job_id"] = None
+        assert await platform.definition(run) is None
+
+
 async def test_it_finds_a_run_its_repair_and_its_task(tiny: TinyDatabricks):
     run_id = tiny.fails()
     tiny.repaired(run_id)

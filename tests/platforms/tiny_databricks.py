@@ -51,6 +51,7 @@ class TinyDatabricks(Vendor):
         self.libraries: dict[str, list[dict[str, Any]]] = {}
         self.bodies: list[tuple[str, Mapping[str, Any]]] = []
         self.tokens: dict[str, int] = {}
+        self.settings: dict[str, Any] = {"name": "nightly-load", "max_concurrent_runs": 1}
         self._ids = count(455644833)
         routes = [Route("/api/{path:path}", self.handle, methods=["GET", "POST"])]
         self.app = Starlette(routes=routes)
@@ -124,6 +125,12 @@ class TinyDatabricks(Vendor):
         """A task has a run of its own, which names the job's."""
         found = ((run, task) for run in self.runs.values() for task in run["tasks"] if task["run_id"] == run_id)
         return next(({**task, "job_run_id": run["run_id"], "job_id": run["job_id"]} for run, task in found), None)
+
+    def _jobs_get(self, asked: Mapping[str, Any]) -> Response:
+        job_id = int(asked["job_id"])
+        if job_id not in {run["job_id"] for run in self.runs.values()}:
+            return _no(400, "INVALID_PARAMETER_VALUE", f"Job {job_id} does not exist.")
+        return JSONResponse({"job_id": job_id, "settings": self.settings, "created_time": self.now})
 
     def _jobs_list(self, asked: Mapping[str, Any]) -> Response:
         ids = {run["job_id"] for run in self.runs.values() if run["run_name"] == asked["name"]}

@@ -7,6 +7,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from hashlib import sha256
 from typing import TypeVar
 
 from pipemend.core.errors import (
@@ -163,3 +164,8 @@ def _short_pause(error: OutsideError, number: int) -> float:
 def _too_late(limit: asyncio.Timeout, pause: float) -> bool:
     ends = limit.when()
     return ends is not None and asyncio.get_running_loop().time() + pause >= ends
+
+
+def fingerprint(value: object) -> str:
+    """The same for the same value, whatever order its names come in."""
+    return sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()

@@ -93,6 +93,13 @@ def nobody_took_over(s: Situation) -> Objection | None:
     return Objection(s.hands_off) if s.hands_off else None
 
 
+def not_edited(s: Situation) -> Objection | None:
+    """nobody has edited the pipeline since it failed"""
+    if not s.edited or s.by_person:
+        return None
+    return Objection("somebody has edited the pipeline since it failed: a person decides")
+
+
 def still_failed(s: Situation) -> Objection | None:
     """the work is still failed"""
     if s.unreachable:
@@ -152,6 +159,7 @@ GUARDRAILS: Sequence[Guardrail] = (
     not_paused,
     root_ended,
     nobody_took_over,
+    not_edited,
     still_failed,
     no_other_repair,
     within_the_day,
@@ -164,7 +172,14 @@ GUARDRAILS: Sequence[Guardrail] = (
 
 
 # Asked again before each stage of an attempt that has begun. What limits attempts has been asked when it began.
-BETWEEN_STAGES: Sequence[Guardrail] = (switched_on, pipeline_allows, not_paused, nobody_took_over, still_failed)
+BETWEEN_STAGES: Sequence[Guardrail] = (
+    switched_on,
+    pipeline_allows,
+    not_paused,
+    nobody_took_over,
+    not_edited,
+    still_failed,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,15 @@ class FindsMasked(Protocol):
 
 
 @runtime_checkable
+class KnowsDefinitions(Protocol):
+    """A platform that can tell whether somebody has edited what it runs."""
+
+    async def definition(self, run: Run) -> str | None:
+        """A fingerprint of what the run's pipeline is now; None where that cannot be read. Raises OutsideError."""
+        ...
+
+
+@runtime_checkable
 class TellsPlaybooks(Protocol):
     """A platform or remedy whose playbooks are told more than the run: which job it was, what is upstream of it."""
 

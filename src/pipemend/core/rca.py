@@ -39,7 +39,7 @@ class Fault:
 class Failure:
     """All that is known about why a run failed: `faults` from the platform, innermost first, else the run's message.
 
-    `pages` are those of runs on another platform that failed in it.
+    `pages` are those of runs on another platform that failed in it, `definition` a fingerprint of what was run.
     """
 
     platform: str
@@ -49,6 +49,7 @@ class Failure:
     message: str = ""
     ended_at: datetime | None = None
     pages: tuple[str, ...] = ()
+    definition: str | None = None
 
     @property
     def fault(self) -> Fault:

@@ -79,6 +79,7 @@ class Situation:
     remedy_known: bool = True
     standing: Standing = Standing.FAILED
     unreachable: str | None = None  # why the platform could not be asked how the work stands
+    edited: bool = False  # the pipeline is not what it was when it failed
     other_repair: str | None = None  # the ticket whose repair of this pipeline is under way
     attempts: int = 0
     granted: int = 0

@@ -97,6 +97,7 @@ class Ticket:
     proposal: Mapping[str, Any] | None = None  # what a person is asked to say yes to
     merged_into: str | None = None
     route: str = ""  # by which it is told
+    definition: str | None = None  # a fingerprint of the pipeline as it was when it failed
     storm_id: str | None = None  # the storm it is told with
     due_at: datetime | None = None
     revision: int = 0

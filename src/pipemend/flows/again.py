@@ -1,5 +1,6 @@
 """A closed ticket whose work fails again: it opens again for people, and no machine acts until one of them asks."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from pipemend.core.rca import Failure
 from pipemend.core.run import Resource, Run, RunRef
 from pipemend.core.sla import SlaStatus
 from pipemend.core.ticket import AI_USER, Status, Ticket
-from pipemend.flows import endings
+from pipemend.flows import definitions, endings
 from pipemend.flows.services import Services
 from pipemend.flows.tickets import Opening, diagnosed, explained_by
 from pipemend.store import alerts, attempts, audit, events, tickets
@@ -26,7 +27,9 @@ LATER = timedelta(seconds=30)  # until a failure that may be the end of a rerun 
 async def look(platform: Platform, ref: RunRef) -> tuple[Run | None, Failure | None]:
     """The run, and why it failed. Raises OutsideError."""
     run = await platform.run(ref)
-    return run, await platform.failure(run) if run is not None and run.failed else None
+    if run is None or not run.failed:
+        return run, None
+    return run, replace(await platform.failure(run), definition=await definitions.of_run(platform, run))
 
 
 async def explained(s: Services, resource: Resource, run: Run, failure: Failure) -> Opening:

@@ -32,6 +32,7 @@ class Grounds:
     says: str = ""
     standing: Standing = Standing.FAILED
     unreachable: str | None = None
+    edited: bool = False
     reason: str = ""  # why the attempt before failed
 
     @classmethod
@@ -118,6 +119,7 @@ def situation(
         remedy_known=book is None or platform is None or book.action in platform.remedies,
         standing=grounds.standing,
         unreachable=grounds.unreachable,
+        edited=grounds.edited,
         other_repair=attempts.elsewhere(db, ticket.id, ticket.platform, ticket.resource, ticket.pipeline, others),
         attempts=len(tried),
         granted=sum(a.by != AI_USER for a in tried) + by_person,
@@ -271,6 +273,8 @@ def _latest_failed(before: Any) -> str | None:
     return reruns[-1].remediation_run_id if reruns else None
 
 
-def facts(at: datetime, standing: Standing = Standing.FAILED, unreachable: str | None = None) -> Mapping[str, Any]:
+def facts(
+    at: datetime, standing: Standing = Standing.FAILED, unreachable: str | None = None, *, edited: bool = False
+) -> Mapping[str, Any]:
     """What the platform said, and when, in the form that a flow may keep."""
-    return {"at": stamp(at), "standing": str(standing), "unreachable": unreachable}
+    return {"at": stamp(at), "standing": str(standing), "unreachable": unreachable, "edited": edited}

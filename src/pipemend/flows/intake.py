@@ -17,7 +17,7 @@ from pipemend.core.ports import KnowsPages, Platform
 from pipemend.core.rca import Failure, Fault
 from pipemend.core.run import Resource, Run, RunRef, RunStatus
 from pipemend.core.ticket import Ticket
-from pipemend.flows import again, elsewhere, persons
+from pipemend.flows import again, definitions, elsewhere, persons
 from pipemend.flows.doubts import LATE
 from pipemend.flows.services import Services
 from pipemend.flows.tickets import Opening, diagnosed, open_ticket
@@ -121,7 +121,10 @@ async def look(platform: Platform, ref: RunRef) -> Found:
         return Found(None, None, None)
     root = await climb(platform, run)
     speaks = root if root.failed else run if run.failed else None
-    return Found(run, root, await platform.failure(speaks) if speaks else None)
+    if speaks is None:
+        return Found(run, root, None)
+    failure, definition = await asyncio.gather(platform.failure(speaks), definitions.of_run(platform, root))
+    return Found(run, root, replace(failure, definition=definition))
 
 
 async def climb(platform: Platform, run: Run) -> Run:

@@ -31,7 +31,7 @@ from pipemend.core.run import Run, RunRef, RunStatus
 from pipemend.core.situation import Crowd, Standing
 from pipemend.core.ticket import RECOVERED_USER, Ticket
 from pipemend.engine import flow, step
-from pipemend.flows import elsewhere, endings, upstream
+from pipemend.flows import definitions, elsewhere, endings, upstream
 from pipemend.flows.decision import Grounds, ask, facts, remember, situation
 from pipemend.flows.doubts import doubt
 from pipemend.flows.saving import surely
@@ -76,21 +76,29 @@ async def _see(s: Services, key: str) -> Mapping[str, Any]:
     asked = s.clock.now()
     try:
         async with asyncio.timeout(LOOK_SECONDS):
-            how = await standing(platform, attempt, ours)
-            return facts(asked, how if how in DECIDED else await doubt(s, attempt) or how)
+            root = await platform.run(RunRef(attempt.platform, attempt.resource, attempt.original_run_id))
+            how = await standing(platform, root, ours)
+            how = how if how in DECIDED else await doubt(s, attempt) or how
+            return facts(asked, how, edited=await _edited(s, platform, attempt, root))
     except TimeoutError:
         return facts(asked, unreachable=f"{platform.name} did not answer within {LOOK_SECONDS} s")
     except OutsideError as error:
         return facts(asked, unreachable=str(error))
 
 
+async def _edited(s: Services, platform: Platform, attempt: Attempt, root: Run | None) -> bool:
+    """Whether the pipeline is another one than when it failed, as far as both are known."""
+    was = (await s.database.read(lambda db: tickets.get(db, attempt.ticket_id))).definition
+    now = await definitions.now(platform, root) if was and root else None
+    return now is not None and now != was
+
+
 def _our_runs(db: sa.Connection, ticket_id: str) -> set[str]:
     return {row.run_id for row in tickets.runs_of(db, ticket_id) if row.role != "person"}
 
 
-async def standing(platform: Platform, attempt: Attempt, ours: set[str]) -> Standing:
+async def standing(platform: Platform, root: Run | None, ours: set[str]) -> Standing:
     """By the later runs of the group or trigger window, our own reruns among them."""
-    root = await platform.run(RunRef(attempt.platform, attempt.resource, attempt.original_run_id))
     if root is None:
         return Standing.FAILED
     return judge_later(root, await platform.later(root), ours)
@@ -176,6 +184,7 @@ def begin(
         possible=True,
         standing=Standing(seen["standing"]),
         unreachable=seen["unreachable"],
+        edited=seen.get("edited", False),
     )
     if grounds.standing is Standing.RECOVERED:
         endings.closed_without_us(db, s, ticket, RECOVERED_USER, "a later run of the same work has succeeded", now)

@@ -62,6 +62,7 @@ def _judged(
         possible=True,
         standing=Standing(seen["standing"]),
         unreachable=seen["unreachable"],
+        edited=seen.get("edited", False),
     )
     if ticket.closed or grounds.standing is Standing.RECOVERED:
         _needless(db, s, ticket, attempt, grounds, now)

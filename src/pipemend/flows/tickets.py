@@ -121,6 +121,7 @@ def explained_by(db: sa.Connection, s: Services, opening: Opening, at: datetime)
         "severity": str(grade),
         "priority": level.priority,
         "sla_seconds": level.sla_seconds,
+        "definition": failure.definition,
         "fingerprint": diagnosis.fingerprint or None,
         "affected_entity": diagnosis.affected_entity or fault.activity or None,
         "auto_heal_possible": possible,

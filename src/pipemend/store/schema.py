@@ -94,6 +94,7 @@ tickets = sa.Table(
     sa.Column("proposal", sa.JSON(none_as_null=True)),
     sa.Column("merged_into", sa.Text),
     sa.Column("route", sa.Text, nullable=False, server_default=""),  # by which it is told
+    sa.Column("definition", sa.Text),  # a fingerprint of the pipeline as it was when it failed
     sa.Column("storm_id", sa.Text),  # the storm it is told with
     sa.Column("search_text", sa.Text, nullable=False, server_default=""),
     sa.Column("tab", sa.Text, sa.Computed(TAB, persisted=True)),

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
+from pipemend.clients.answers import fingerprint
 from pipemend.core.alert import Alert, Door, Signal
 from pipemend.core.clock import Clock
 from pipemend.core.ports import Remedy
@@ -78,6 +79,14 @@ class DataFactory:
         found = [other for answer in await asyncio.gather(*questions) for other in answer]
         same = {other.ref.run_id: other for other in found if _same_work(other, run)}
         return sorted(same.values(), key=_start)
+
+    async def definition(self, run: Run) -> str | None:
+        """Of the pipeline as it is published now. When that was says nothing: a deployment publishes all of them."""
+        found = await self.factories.of(run.ref.resource).definition("pipelines", run.pipeline)
+        properties = found.get("properties") if found else None
+        if not isinstance(properties, dict):
+            return None
+        return fingerprint({name: value for name, value in properties.items() if name != "lastPublishTime"})
 
     async def latest(self, resource: Resource, pipeline: str) -> Run | None:
         """The run of a pipeline that began last."""

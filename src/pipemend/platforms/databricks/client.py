@@ -122,6 +122,13 @@ class Workspace:
             query = {**query, "page_token": token}
         return Found(tuple(rows), at, complete=False)
 
+    async def job(self, job_id: str) -> Json | None:
+        """A job with its settings; of one with very many tasks those of the first page."""
+        try:
+            return await self._read("2.2/jobs/get", {"job_id": job_id})
+        except Missing:
+            return None
+
     async def job_named(self, name: str) -> str:
         """The id of the job with this name; empty when there is none, or more than one."""
         page = await self._read("2.2/jobs/list", {"name": name})

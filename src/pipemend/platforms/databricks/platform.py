@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
+from pipemend.clients.answers import fingerprint
 from pipemend.core.alert import Alert, Door, Signal
 from pipemend.core.attempt import Attempt
 from pipemend.core.clock import Clock
@@ -116,6 +117,14 @@ class Databricks:
         return sorted(
             (other for other in runs if other.manual), key=lambda other: other.started_at or self._clock.now()
         )
+
+    async def definition(self, run: Run) -> str | None:
+        """Of the job's settings as they are now."""
+        workspace = self.workspaces.of(run.ref.resource)
+        raw = await workspace.run(repair_of(run.ref.run_id)[0]) or {}
+        job = await workspace.job(text(raw.get("job_id"))) if raw.get("job_id") else None
+        settings = job.get("settings") if job else None
+        return fingerprint(settings) if isinstance(settings, dict) else None
 
     async def latest(self, resource: Resource, pipeline: str) -> Run | None:
         """The run of a job that began last, or its latest repair."""

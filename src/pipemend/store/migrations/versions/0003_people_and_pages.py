@@ -1,4 +1,4 @@
-"""Issues that people move, masked failures, routes of tickets and storms."""
+"""Issues that people move, pipelines that they edit, masked failures, routes of tickets and storms."""
 
 from collections.abc import Sequence
 
@@ -16,6 +16,7 @@ LIVING = sa.text("ended_at IS NULL")
 def upgrade() -> None:
     _routes()
     _masked_failures()
+    op.add_column("tickets", sa.Column("definition", sa.Text(), nullable=True))
     op.create_index("ix_tickets_itsm_ticket_id", "tickets", ["itsm_ticket_id"])
     op.create_table(
         "issues",
@@ -32,6 +33,7 @@ def downgrade() -> None:
     _no_routes()
     op.drop_table("issues")
     op.drop_index("ix_tickets_itsm_ticket_id", "tickets")
+    op.drop_column("tickets", "definition")
     op.drop_table("masked_failures")
 
 

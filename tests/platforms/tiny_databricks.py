@@ -123,7 +123,7 @@ class TinyDatabricks(Vendor):
 
     def _task(self, run_id: int) -> dict[str, Any] | None:
         """A task has a run of its own, which names the job's."""
-        found = ((run, task) for run in self.runs.values() for task in run["tasks"] if task["run_id"] == run_id)
+        found = ((run, task) for run in self.runs.values() for task in run.get("tasks", ()) if task["run_id"] == run_id)
         return next(({**task, "job_run_id": run["run_id"], "job_id": run["job_id"]} for run, task in found), None)
 
     def _jobs_get(self, asked: Mapping[str, Any]) -> Response:

@@ -28,6 +28,7 @@ from tests.notifiers.samples import (
     RANG,
     STORM,
     TICKET,
+    an_attempt,
     asked,
     breached,
     closed_by,
@@ -204,6 +205,30 @@ async def test_an_alert_is_resolved_with_the_key_that_triggered_it_although_the_
     (alert,) = await twin.alerts()
     assert (alert["status"], alert["log"]) == ("resolved", ["trigger", "resolve"])
     assert dropped  # nobody knows its key any more: it is let go, and the ticket's later events are told
+
+
+async def test_a_call_that_waited_until_nobody_was_needed_wakes_nobody(twin: Twin):
+    duty = built("pagerduty", twin)
+    closed = closed_by("rosa").ticket
+    late = replace(exhausted(), ticket=closed)
+    receipt = await tell(duty, late, replace(asked(), ticket=granted().ticket))
+    assert await twin.alerts() == []
+
+    receipt = await tell(duty, repeated(late), closed_by("rosa"), receipt=receipt)  # it may be there: it is resolved
+    await duty.close()
+    assert [alert["status"] for alert in await twin.alerts()] == ["resolved"]
+
+
+async def test_a_persons_retry_takes_the_call_back_and_its_failure_calls_again(twin: Twin):
+    duty = built("pagerduty", twin)
+    retry = started(4, attempt=an_attempt(4, by="rosa"))
+    await tell(duty, exhausted(), retry, exhausted())
+    await duty.close()
+
+    assert [(alert["status"], alert["log"]) for alert in await twin.alerts()] == [
+        ("resolved", ["trigger", "resolve"]),
+        ("triggered", ["trigger"]),
+    ]
 
 
 async def test_only_what_a_route_names_is_paged_where_the_settings_name_no_key(twin: Twin):

@@ -20,6 +20,7 @@ from pipemend.core.errors import OutsideError, Refused, Unreadable
 from pipemend.core.events import (
     ApprovalGranted,
     ApprovalRequested,
+    RemediationStarted,
     SlaBreached,
     StatusChanged,
     StormEnded,
@@ -28,7 +29,7 @@ from pipemend.core.events import (
 from pipemend.core.ports import Digest, Limits, News, Receipt
 from pipemend.core.rca import Severity
 from pipemend.core.route import Route
-from pipemend.core.ticket import Status
+from pipemend.core.ticket import AI_USER, Approval, Status
 from pipemend.notifiers import digests, phrases
 from pipemend.notifiers.phrases import clean, cut, one_line
 from pipemend.settings import Settings
@@ -79,7 +80,7 @@ class PagerDuty:
         place = receipt.place if receipt else {}
         opened, was = bool(place.get("open")), str(place.get("key") or "")
         nothing = Receipt({"open": opened, "key": was})
-        if wanted is None or (wanted.action != "trigger" and not opened):
+        if wanted is None or (wanted.action != "trigger" and not opened) or _too_late(what, wanted):
             return nothing
         key = self._known.get(was) if opened else self._key_for(what)
         if key is None:
@@ -118,6 +119,8 @@ def wish(news: News) -> Wish | None:
             return Wish("trigger", phrases.approval_text(news), {"asked": phrases.approval_reason(event)})
         case ApprovalGranted():
             return Wish("resolve")
+        case RemediationStarted() if news.attempt and news.attempt.by != AI_USER:  # somebody's Retry
+            return Wish("resolve")
         case SlaBreached():
             return Wish("trigger", f"{phrases.breach_line(news.ticket)} ({phrases.pipeline(news.ticket)})", {})
         case StatusChanged() as event if event.escalated:
@@ -137,6 +140,14 @@ def wish_of_storm(digest: Digest) -> Wish | None:
         case StormEnded():
             return Wish("resolve")
     return None
+
+
+def _too_late(what: News | Digest, wanted: Wish) -> bool:
+    """Whether nobody is needed any more for what has waited, unless PagerDuty may have been told of it already."""
+    if wanted.action != "trigger" or isinstance(what, Digest) or what.repeated:
+        return False
+    answered = isinstance(what.event, ApprovalRequested) and what.ticket.approval is not Approval.AWAITING
+    return what.ticket.closed or answered
 
 
 def event(what: News | Digest, wanted: Wish) -> Mapping[str, Any]:

@@ -86,11 +86,11 @@ def card(news: News) -> Card | None:
         case TicketOpened():
             return _opened(news)
         case ApprovalRequested() as event:
-            blocks = [facts(phrases.approval_facts(event, news)), text(phrases.approval_reason(event), 1000)]
+            blocks = [*facts(phrases.approval_facts(event, news)), *text(phrases.approval_reason(event), 1000)]
             return Card(phrases.approval_text(news), blocks, phrases.dashboard_links(news.link), "warning")
         case SlaBreached():
             title = f"{phrases.breach_line(news.ticket)} ({phrases.pipeline(news.ticket)})"
-            return Card(title, [facts(_ticket(news))], phrases.dashboard_links(news.link), "warning")
+            return Card(title, facts(_ticket(news)), phrases.dashboard_links(news.link), "warning")
         case StatusChanged() as event:
             return _moved(news, event)
     return None
@@ -100,9 +100,9 @@ def card_of_storm(digest: Digest) -> Card | None:
     """How a storm begins and ends, and when people have to act; nothing while only its figures change."""
     if isinstance(digest.event, StormChanged):
         return None
-    blocks = [facts(digests.facts(digest.storm)), text(f"Pipelines: {digests.pipelines(digest.storm)}", 1500)]
+    blocks = [*facts(digests.facts(digest.storm)), *text(f"Pipelines: {digests.pipelines(digest.storm)}", 1500)]
     if digest.storm.figures.needs_people:
-        blocks.append(text(f"People needed for: {digests.left(digest.storm)}. {digests.ACTION}", 1500))
+        blocks += text(f"People needed for: {digests.left(digest.storm)}. {digests.ACTION}", 1500)
     title = digests.bell(digest) or f"🌩️ {digests.title(digest.storm)}"
     return Card(title, blocks, phrases.dashboard_links(digest.link), "attention")
 
@@ -115,26 +115,33 @@ def body(said: Card, *, again: bool = False) -> bytes:
     return sent
 
 
-def facts(pairs: Iterable[Fact]) -> Block:
+def facts(pairs: Iterable[Fact]) -> Sequence[Block]:
     """Names and values, a line each. Runs of plain text: nothing in them is read as a mark, a link or a mention."""
-    runs: list[Mapping[str, Any]] = []
-    for name, value in pairs:
-        runs += [_run(f"{name}: ", bold=True), _run(f"{cut(one_line(value), 300) or '-'}\n")]
-    return {"type": "RichTextBlock", "inlines": runs}
+    return [
+        _line(_run(f"{name}: ", weight="Bolder"), _run(cut(one_line(value), 300) or "-"), spacing="Small")
+        for name, value in pairs
+    ]
 
 
-def text(said: str, limit: int, **how: Any) -> Block:
-    return {"type": "RichTextBlock", "inlines": [_run(cut(clean(said), limit) or "-", **how)]}
+def text(said: str, limit: int, **how: Any) -> Sequence[Block]:
+    """A block for each line of it, since a run has none; the first one stands a little apart."""
+    lines = [line for line in cut(clean(said), limit).splitlines() if line.strip()] or ["-"]
+    first, *rest = (_run(line, **how) for line in lines)
+    return [_line(first), *(_line(run, spacing="None") for run in rest)]
+
+
+def _line(*runs: Mapping[str, Any], **how: Any) -> Block:
+    return {"type": "RichTextBlock", "inlines": list(runs), **how}
 
 
 def _opened(news: News) -> Card:
     ticket = news.ticket
-    blocks = [facts(phrases.opened_facts(ticket)), text(phrases.root_cause(ticket), 1500)]
+    blocks = [*facts(phrases.opened_facts(ticket)), *text(phrases.root_cause(ticket), 1500)]
     if error := phrases.error_message(ticket):
-        blocks.append(text(error, 600, fontType="Monospace"))
+        blocks += text(error, 600, fontType="Monospace")
     if advice := phrases.recommendations(ticket):
-        blocks.append(text("\n".join(f"• {cut(line, 300)}" for line in advice[:4]), 1300))
-    blocks.append(text(f"Decision: {phrases.decision(ticket)}", 1000))
+        blocks += text("\n".join(f"• {cut(line, 300)}" for line in advice[:4]), 1300)
+    blocks += text(f"Decision: {phrases.decision(ticket)}", 1000)
     return Card(phrases.opened_header(ticket), blocks, _links(news), "attention")
 
 
@@ -142,22 +149,19 @@ def _moved(news: News, event: StatusChanged) -> Card:
     links = _links(news)
     if event.remediation_success:
         page = phrases.rerun_links(news)
-        return Card(
-            phrases.success_text(news.ticket), [facts(phrases.success_facts(news))], (*links[:1], *page), "good"
-        )
+        return Card(phrases.success_text(news.ticket), facts(phrases.success_facts(news)), (*links[:1], *page), "good")
     if event.escalated:
         required = text(f"🔴 Action Required: {phrases.action_required(news)}", 1500)
-        blocks = [facts(phrases.escalation_facts(news)), required, *_handed_over(news.handover)]
+        blocks = [*facts(phrases.escalation_facts(news)), *required, *_handed_over(news.handover)]
         return Card(phrases.escalation_text(news), blocks, links, "attention")
     title = f"{phrases.moved_line(news, event)} ({phrases.pipeline(news.ticket)})"
-    return Card(title, [facts(_ticket(news))], links, "default")
+    return Card(title, facts(_ticket(news)), links, "default")
 
 
 def _handed_over(lines: Sequence[Line]) -> Iterable[Block]:
     if lines:
-        yield text(phrases.HANDOVER, 50, weight="Bolder")
-    for line in lines:
-        yield facts([(line.label, line.says)])
+        yield from text(phrases.HANDOVER, 50, weight="Bolder")
+    yield from facts((line.label, line.says) for line in lines)
 
 
 def _ticket(news: News) -> Sequence[Fact]:
@@ -168,17 +172,17 @@ def _links(news: News) -> Sequence[Fact]:
     return (*phrases.dashboard_links(news.link), *phrases.run_links(news.ticket))
 
 
-def _run(said: str, *, bold: bool = False, **how: Any) -> Mapping[str, Any]:
-    return {"type": "TextRun", "text": said, **({"weight": "Bolder"} if bold else {}), **how}
+def _run(said: str, **how: Any) -> Mapping[str, Any]:
+    return {"type": "TextRun", "text": said, **how}
 
 
 def _message(said: Card, blocks: Sequence[Block], again: bool) -> bytes:
     color = {"default": {}}.get(said.style, {"color": said.style.capitalize()})
-    shown = [text(one_line(said.title), 300, weight="Bolder", size="Large", **color), *blocks]
+    shown = [*text(one_line(said.title), 300, weight="Bolder", size="Large", **color), *blocks]
     if len(blocks) < len(said.blocks):
-        shown.append(text(SHORTENED, 100, isSubtle=True))
+        shown += text(SHORTENED, 100, isSubtle=True)
     if again:
-        shown.append(text(AGAIN, 100, isSubtle=True))
+        shown += text(AGAIN, 100, isSubtle=True)
     content = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",

@@ -239,7 +239,13 @@ async def test_the_charts_are_drawn_again_for_another_range_and_say_what_they_sh
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_nobody_is_shut_out(reader: Reader, scheme: str):
     made = await fill(reader.world)
-    paths = ("/dashboard", f"/dashboard?ticket={made[6].id}", "/dashboard/metrics", "/dashboard/system")
+    paths = (
+        "/dashboard",
+        f"/dashboard?ticket={made[6].id}",
+        "/dashboard/metrics",
+        "/dashboard/audit",
+        "/dashboard/system",
+    )
     async with reader.page("admin", color_scheme=scheme) as page:
         for path in paths:
             await page.goto(f"{reader.address}{path}")
@@ -249,7 +255,13 @@ async def test_nobody_is_shut_out(reader: Reader, scheme: str):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_no_page_is_wider_than_a_small_telephone(reader: Reader, scheme: str):
     made = await fill(reader.world)
-    paths = ("/dashboard", f"/dashboard?ticket={made[6].id}", "/dashboard/metrics", "/dashboard/system")
+    paths = (
+        "/dashboard",
+        f"/dashboard?ticket={made[6].id}",
+        "/dashboard/metrics",
+        "/dashboard/audit",
+        "/dashboard/system",
+    )
     async with reader.page("admin", viewport={"width": 360, "height": 780}, color_scheme=scheme) as page:
         for path in paths:
             await page.goto(f"{reader.address}{path}")

@@ -24,6 +24,7 @@ TABLE: dict[str | None, str] = {
     """,
     VIEWER: """
         GET /api/audit-trail
+        GET /api/audit-trail.csv
         GET /api/automation
         GET /api/corrections
         GET /api/masked-failures
@@ -37,6 +38,7 @@ TABLE: dict[str | None, str] = {
         GET /api/tickets/{ticket_id}/questions
         GET /api/tickets/{ticket_id}/remediation-history
         GET /dashboard
+        GET /dashboard/audit
         GET /dashboard/metrics
         GET /dashboard/system
         GET /metrics

@@ -6,6 +6,7 @@ from typing import Annotated
 import sqlalchemy as sa
 from fastapi import APIRouter
 from fastapi import Query as InQuery
+from starlette.responses import Response
 
 from pipemend.core.commands import Acknowledge, Approve, Command, Escalate, Reject, Reopen, Retry, Stop
 from pipemend.core.errors import NotFound
@@ -14,8 +15,10 @@ from pipemend.flows.services import Services
 from pipemend.store import attempts, audit, corrections, questions, reports, tickets
 from pipemend.web import asked, schemas, shapes
 from pipemend.web.auth import Operator, Served, Viewer
+from pipemend.web.tables import as_text, csv_of
 
 router = APIRouter(prefix="/api", tags=["tickets"])
+MOST_LINES = 10_000
 FILTERS = ("platform", "connection", "pipeline", "error_type", "severity", "team")
 
 
@@ -172,10 +175,21 @@ async def metrics(services: Served, _: Viewer) -> schemas.Metrics:
 @router.get("/audit-trail")
 async def audit_trail(services: Served, _: Viewer, query: Annotated[asked.AuditQuery, InQuery()]) -> schemas.AuditPage:
     """Who did what to which ticket, the newest first."""
-    ask = partial(audit.page, ticket_id=query.ticket_id, offset=query.offset, limit=query.page_size)
+    wanted = query.wanted(services.clock.now())
+    ask = partial(audit.page, wanted=wanted, offset=query.offset, limit=query.page_size)
     total, rows = await services.database.read(ask)
     entries = [schemas.AuditEntry(**shapes.row_of(schemas.AuditEntry, row)) for row in rows]
     return schemas.AuditPage(entries=entries, total=total, page=query.page, page_size=query.page_size)
+
+
+@router.get("/audit-trail.csv", response_class=Response)
+async def audit_file(services: Served, _: Viewer, query: Annotated[asked.AuditQuery, InQuery()]) -> Response:
+    """The same as a table for spreadsheets: the newest lines, at most 10 000."""
+    ask = partial(audit.page, wanted=query.wanted(services.clock.now()), limit=MOST_LINES)
+    found = await services.database.read(ask)
+    names = tuple(schemas.AuditEntry.model_fields)
+    told = (shapes.row_of(schemas.AuditEntry, row) for row in found[1])
+    return csv_of("pipemend-audit", names, [[as_text(line[name]) for name in names] for line in told])
 
 
 async def _obey(services: Services, command: Command) -> schemas.TicketOut:

@@ -1,5 +1,6 @@
 """What may be asked of the API: queries and bodies, with their limits. Unknown names are refused."""
 
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, Self
 
 from fastapi import Path
@@ -9,6 +10,7 @@ from pipemend.core.badge import Tab
 from pipemend.core.commands import Command, Correct, Pause, Resume, Switch
 from pipemend.core.playbook import ERROR_TYPES
 from pipemend.core.rca import UNCLASSIFIED, Remediable, Severity
+from pipemend.store import audit
 
 MOST_PAGES = 100_000
 Words = Annotated[str, Field(max_length=500, pattern=r"^[^\x00]*$")]
@@ -55,6 +57,14 @@ class FiguresQuery(BaseModel):
 
 class AuditQuery(Query):
     ticket_id: Words | None = None
+    user: Words | None = None
+    action: Words | None = None
+    q: Words = ""
+    days: int | None = Field(None, ge=1, le=3660)
+
+    def wanted(self, now: datetime) -> audit.Wanted:
+        since = now - timedelta(days=self.days) if self.days else None
+        return audit.Wanted(self.ticket_id, self.user, self.action, self.q, since)
 
 
 class Body(BaseModel):

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated
-from urllib.parse import urlencode
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Request
@@ -19,8 +18,10 @@ from pipemend.web import asked
 from pipemend.web.api import view_of
 from pipemend.web.auth import Served, Viewer
 from pipemend.web.pages import ticket as ticket_page
+from pipemend.web.pages.addresses import address, pages_of
 from pipemend.web.pages.rendering import frame_in, show
 
+HOME = "/dashboard"
 CHOICES = ("severity", "error_type", "team", "connection", "platform")
 SORTS = {"newest": "Newest first", "oldest": "Oldest first", "severity": "Most severe first", "pipeline": "By pipeline"}
 LOOK_AGAIN = timedelta(seconds=30)
@@ -96,7 +97,7 @@ async def dashboard(
             tabs=tabs_of(query, found.counts),
             choices=choices.of(db, frame.now),
             sorts=SORTS,
-            pages=pages_of(query, found.total),
+            pages=pages_of(HOME, query, found.total),
             filtered=bool(query.q or any(getattr(query, name) for name in (*CHOICES, "pipeline"))),
             connections=len(services.connections),
         )
@@ -111,34 +112,8 @@ def row_of(ticket: Ticket) -> Row:
 
 
 def tabs_of(query: DashboardQuery, counts: Mapping[str, int]) -> list[TabLink]:
-    every = TabLink("All", "", sum(counts.values()), address_of(query, tab=None, page=1), query.tab is None)
+    every = TabLink("All", "", sum(counts.values()), address(HOME, query, tab=None, page=1), query.tab is None)
     return [every] + [
-        TabLink(name, str(key), counts[str(key)], address_of(query, tab=key, page=1), query.tab is key)
+        TabLink(name, str(key), counts[str(key)], address(HOME, query, tab=key, page=1), query.tab is key)
         for key, name in TAB_NAMES.items()
     ]
-
-
-@dataclass(frozen=True, slots=True)
-class Pages:
-    first: int
-    last: int
-    before: str | None
-    after: str | None
-
-
-def pages_of(query: DashboardQuery, total: int) -> Pages:
-    first, last = query.offset + 1, min(query.offset + query.page_size, total)
-    return Pages(
-        first,
-        last,
-        address_of(query, page=query.page - 1) if query.page > 1 else None,
-        address_of(query, page=query.page + 1) if last < total else None,
-    )
-
-
-def address_of(query: DashboardQuery, **changes: object) -> str:
-    """The same view with some words changed; what is as usual is left out."""
-    usual = DashboardQuery()
-    given = {**query.model_dump(), **changes}
-    kept = {name: str(value) for name, value in given.items() if value not in (None, "", getattr(usual, name))}
-    return f"/dashboard?{urlencode(kept)}" if kept else "/dashboard"

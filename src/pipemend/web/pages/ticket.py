@@ -97,7 +97,7 @@ async def story(
             state=TAB_NAMES[where],
             tries=[_try(ticket, attempt) for attempt in reversed(tried)],
             runs=_runs(tickets.runs_of(db, ticket_id), ticket),
-            trail=audit.page(db, ticket_id=ticket_id, limit=100)[1],
+            trail=audit.page(db, audit.Wanted(ticket_id=ticket_id), limit=100)[1],
             answer=ANSWERS.get(str(ticket.decision.get("answer", "")), ("Not decided yet", "quiet")),
             allowed=_allowed(user, ticket, tried, no_retry := commands.retry_refused(services, ticket)),
             no_retry=no_retry,

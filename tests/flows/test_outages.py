@@ -122,17 +122,36 @@ async def test_an_hour_away_delays_no_repair_loses_nothing_and_doubles_nothing(t
     assert ("jira", "parked") not in counts
 
 
-async def test_a_revoked_token_stops_no_repair_and_is_shown_with_what_helps(town: Town) -> None:
+async def test_a_revoked_token_stops_no_repair_and_all_is_told_when_there_is_a_new_one(town: Town) -> None:
     slack = town.world.services.notifiers["slack"]
     assert isinstance(slack, Slack)
-    slack._api._token = SecretStr("xoxb-revoked")
+    token, slack._api._token = slack._api._token, SecretStr("xoxb-revoked")
     await town.breaks_and_heals("nightly-load")
 
-    ticket = await town.world.ticket()
-    parked = await town.world.database.read(events.parked)
-    assert ticket.closed
-    assert {row.notifier for row in parked} == {"slack"}
-    assert "invalid_auth (SLACK_BOT_TOKEN is not valid any more)" in parked[0].error
+    assert (await town.world.ticket()).closed
+    assert ("slack", "parked") not in await town.world.database.read(events.counts)
+    waiting = (await town.world.database.read(events.waiting_since))["slack"]
+    assert "invalid_auth (SLACK_BOT_TOKEN is not valid any more)" in waiting.error
+    (issue,) = await town.issues()
+    assert issue["status"] == "Done"
+
+    slack._api._token = token  # as after a restart
+    await slack._api.close()
+    await town.drained()
+    (original,) = [message for message in await town.messages() if message["thread_ts"] is None]
+    assert original["text"] == "✅ Auto-remediation successful for nightly-load"
+
+
+async def test_a_jira_that_does_not_believe_us_is_told_all_when_it_does(town: Town) -> None:
+    believes_nobody = {"match": {"service": "jira"}, "kind": "status", "status": 401, "times": -1}
+    (await town.twin.post("/twin/faults", json=believes_nobody)).raise_for_status()
+    await town.breaks_and_heals("nightly-load")
+    waiting = (await town.world.database.read(events.waiting_since))["jira"]
+    assert "JIRA_API_TOKEN is not valid any more" in waiting.error
+    assert await town.issues() == []
+
+    await town.good_day()
+    await town.drained()
     (issue,) = await town.issues()
     assert issue["status"] == "Done"
 

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from pydantic import SecretStr
 
 from pipemend.clients.http import Http
-from pipemend.core.errors import Missing, NoAnswer, NotAllowed, OutsideError, Refused, Unreachable
+from pipemend.core.errors import Missing, NoAnswer, NotAllowed, OutsideError, Refused, ShutOut, Unreachable
 from pipemend.core.ports import News, Receipt
 from pipemend.notifiers.jira import Jira, build, messages
 from pipemend.notifiers.jira.api import Account, Api
@@ -329,7 +329,7 @@ async def test_a_conflict_that_lasts_is_tried_later_and_nothing_was_said_yet(
 @pytest.mark.parametrize(
     ("status", "error", "transient"),
     [
-        (401, NotAllowed, False),
+        (401, ShutOut, True),
         (403, NotAllowed, False),
         (404, Missing, False),
         (400, Refused, False),

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from pydantic import SecretStr
 
-from pipemend.core.errors import NoAnswer, OutsideError, Refused, Unreachable
+from pipemend.core.errors import NoAnswer, OutsideError, Refused, ShutOut, Unreachable
 from pipemend.core.ports import News, Receipt
 from pipemend.notifiers.slack import Slack, build
 from pipemend.notifiers.slack.api import Api
@@ -289,7 +289,7 @@ async def test_a_thread_that_is_gone_does_not_swallow_a_message(slack: Slack, sl
 
 @pytest.mark.parametrize(
     "word",
-    ["invalid_auth", "token_revoked", "channel_not_found", "not_in_channel", "is_archived", "invalid_blocks"],
+    ["channel_not_found", "not_in_channel", "is_archived", "invalid_blocks"],
 )
 async def test_what_slack_will_refuse_again_parks(slack: Slack, slack_vendor: TinySlack, word: str):
     slack_vendor.trouble("chat.postMessage", body={"ok": False, "error": word})
@@ -299,6 +299,16 @@ async def test_what_slack_will_refuse_again_parks(slack: Slack, slack_vendor: Ti
 
     assert not refused.value.transient
     assert word in str(refused.value)
+
+
+@pytest.mark.parametrize("word", ["invalid_auth", "token_revoked", "account_inactive"])
+async def test_what_a_new_token_mends_waits_for_it(slack: Slack, slack_vendor: TinySlack, word: str):
+    slack_vendor.trouble("chat.postMessage", body={"ok": False, "error": word})
+
+    with pytest.raises(ShutOut, match=rf"{word} \(SLACK_BOT_TOKEN is not valid any more\)") as refused:
+        await slack.tell(opened(), None)
+
+    assert refused.value.transient
 
 
 @pytest.mark.parametrize("word", ["internal_error", "fatal_error", "service_unavailable"])
@@ -339,7 +349,7 @@ async def test_no_error_and_no_log_line_holds_the_token(
     slack: Slack, slack_vendor: TinySlack, caplog: pytest.LogCaptureFixture
 ):
     slack_vendor.trouble("chat.postMessage", body={"ok": False, "error": "invalid_auth"})
-    with caplog.at_level(logging.DEBUG), pytest.raises(Refused) as refused:
+    with caplog.at_level(logging.DEBUG), pytest.raises(ShutOut) as refused:
         await slack.tell(opened(), None)
 
     assert TOKEN not in caplog.text

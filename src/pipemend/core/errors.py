@@ -12,6 +12,7 @@ PipemendError
     ├── NoAnswer             it was sent, and no readable answer came in time: the outcome is unknown
     ├── Throttled            asked to slow down (429, 503)
     ├── NotAllowed           our identity may not do this (401, 403)
+    │   └── ShutOut          it may do nothing at all, until somebody gives us a new token
     ├── Missing              the thing asked for does not exist (404)
     ├── Refused              the request itself was refused (other 4xx)
     └── Unreadable           an answer that makes no sense (HTML, a list, half a JSON)
@@ -92,6 +93,14 @@ class NotAllowed(OutsideError):
 
     def __init__(self, message: str, *, status: int = 403) -> None:
         super().__init__(message, transient=False, status=status)
+
+
+class ShutOut(NotAllowed):
+    """Our token is not believed, whatever we ask for. Nothing was done, and a new token mends it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, status=401)
+        self.transient = True
 
 
 class Missing(OutsideError):

@@ -8,7 +8,7 @@ from functools import partial
 
 import sqlalchemy as sa
 
-from pipemend.core.errors import NoAnswer, OutsideError, Throttled, Unreachable
+from pipemend.core.errors import NoAnswer, OutsideError, ShutOut, Throttled, Unreachable
 from pipemend.core.events import Event, StatusChanged, StormEvent
 from pipemend.core.ports import Digest, News, Notifier, Receipt
 from pipemend.flows import handover
@@ -110,7 +110,10 @@ class Teller:
 
 
 def _away(error: Exception) -> bool:
-    """Whether it is the notifier that fails, whatever it is told: an answer with a status below 500 is one."""
+    """Whether it is the notifier that fails, whatever it is told: an answer with a status below 500 is one, unless it
+    does not believe our token."""
+    if isinstance(error, ShutOut):
+        return True
     return isinstance(error, OutsideError) and error.transient and not 400 <= (error.status or 500) < 500
 
 
@@ -174,5 +177,5 @@ def _put_back(s: Services, row: Row, error: Exception, due: datetime, db: sa.Con
         events.settle(db, row, s.worker, state="parked", error=text)
         return
     # unless it was certainly not said it stays `sending`, so that the notifier looks before it repeats
-    state = "pending" if isinstance(error, Throttled | Unreachable) and row.was == "pending" else "sending"
+    state = "pending" if isinstance(error, Throttled | Unreachable | ShutOut) and row.was == "pending" else "sending"
     events.settle(db, row, s.worker, state=state, due_at=due, error=text)

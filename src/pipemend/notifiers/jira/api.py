@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from pipemend import meters
 from pipemend.clients.answers import refusal, retry_after, told
 from pipemend.clients.http import Answer, Http
-from pipemend.core.errors import OutsideError, Refused, Unreadable
+from pipemend.core.errors import OutsideError, Refused, ShutOut, Unreadable
 
 DEADLINE = 10.0
 NAME = "Jira"
@@ -87,6 +87,8 @@ def _translated(answer: Answer) -> OutsideError:
     words = _words(body, errors or {})
     if status >= 500:  # whether it was done is unknown, so that a 503 is no Throttled here
         return OutsideError(told(NAME, f"answered {status}", words), transient=True, status=status)
+    if status == 401:
+        return ShutOut(told(NAME, "answered 401 (JIRA_USER_EMAIL or JIRA_API_TOKEN is not valid any more)", words))
     if status == 409:
         return Conflict(told(NAME, "answered 409", words))
     error = refusal(status, NAME, words, retry_after=retry_after(answer.headers))

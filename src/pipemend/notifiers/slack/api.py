@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from pipemend import meters
 from pipemend.clients.answers import retry_after
-from pipemend.core.errors import NoAnswer, OutsideError, Refused, Throttled, Unreachable, Unreadable
+from pipemend.core.errors import NoAnswer, OutsideError, Refused, ShutOut, Throttled, Unreachable, Unreadable
 
 if TYPE_CHECKING:
     from slack_sdk.errors import SlackApiError
@@ -39,7 +39,7 @@ class SlackRefused(Refused):
     """Slack said no, and will say it again. `word` is its own."""
 
     def __init__(self, method: str, word: str, more: str = "") -> None:
-        said = more or (_token_of(method) if word in NO_TOKEN else HELP.get(word, ""))
+        said = more or HELP.get(word, "")
         super().__init__(f"Slack refused {method}: {word}{f' ({said})' if said else ''}")
         self.word = word
 
@@ -127,6 +127,8 @@ def _translated(method: str, error: "SlackApiError") -> OutsideError:
         return OutsideError(f"Slack failed at {method}: {word or status}", transient=True, status=status)
     if not word and status < 400:
         return Unreadable(f"Slack's answer to {method} makes no sense", status=status)
+    if word in NO_TOKEN:
+        return ShutOut(f"Slack refused {method}: {word} ({_token_of(method)})")
     return SlackRefused(method, word or f"status {status}", _more(data))
 
 

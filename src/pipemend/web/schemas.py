@@ -79,6 +79,7 @@ class TicketOut(Answer):
     max_attempts: int | None
     granted: int
     hands_off: str | None
+    definition: str | None
     approval: str | None
     approval_by: str | None
     approval_at: Time | None

@@ -2,13 +2,17 @@
 wait for it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from pipemend.clients.upstream import CheckUpstream
 from pipemend.core.attempt import Attempt, AttemptStatus
 from pipemend.core.commands import Acknowledge, Approve, Switch
+from pipemend.core.freeze import Window
 from pipemend.core.playbook import PipelineRule, Playbook, Playbooks
 from pipemend.core.ports import Platform
 from pipemend.core.run import RunStatus
@@ -321,3 +325,19 @@ async def test_without_a_rule_the_rerun_itself_tells(world: World) -> None:
     world.adf.fails("load", MISSING)
     await world.after(31)
     assert len(world.adf.rerun.started_runs) == 1
+
+
+async def test_no_rerun_starts_in_a_freeze_window_that_opened_while_it_was_waited_for(world: World) -> None:
+    upstream = world.adf.begins("extract")
+    world.adf.fails("load", MISSING)
+    await world.after(60)
+    at = (world.clock.now() + timedelta(minutes=5)).time()
+    frozen = Window(days=None, dates=None, begins=time(0), ends=at, zone=ZoneInfo("UTC"))
+    world.services.playbooks = replace(world.services.playbooks, freeze=(frozen,))
+    world.adf.ends(upstream, RunStatus.SUCCEEDED)
+    await world.after(180)
+    assert started(world) == []
+    _, [waiting] = await of(world, "load")
+    assert "frozen" in (waiting.failure_reason or "")
+    await world.after(300)
+    assert started(world) == ["load"]

@@ -180,6 +180,7 @@ BETWEEN_STAGES: Sequence[Guardrail] = (
     not_edited,
     still_failed,
 )
+BEFORE_ITS_RERUN: Sequence[Guardrail] = (*BETWEEN_STAGES, not_frozen)
 
 
 @dataclass(frozen=True, slots=True)

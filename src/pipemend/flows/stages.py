@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from pipemend.core.attempt import Attempt, AttemptStatus, Stage, Unknown
 from pipemend.core.clock import stamp
-from pipemend.core.guardrails import BETWEEN_STAGES, judge
+from pipemend.core.guardrails import BEFORE_ITS_RERUN, BETWEEN_STAGES, judge
 from pipemend.core.situation import Standing
 from pipemend.core.ticket import RECOVERED_USER, Ticket
 from pipemend.engine import flow, step
@@ -68,7 +68,8 @@ def _judged(
         _needless(db, s, ticket, attempt, grounds, now)
         return None
     view = situation(db, s, ticket, grounds, now, starts=True)
-    decision = judge(view, BETWEEN_STAGES)
+    starts = Stage(attempt.stage or "").starts
+    decision = judge(view, BEFORE_ITS_RERUN if starts else BETWEEN_STAGES)
     if decision.never:
         endings.end_attempt(db, attempt, AttemptStatus.CANCELLED, now, decision.why)
         ticket = tickets.get(db, ticket.id)
@@ -80,7 +81,7 @@ def _judged(
         if was != decision.why:
             changed(db, s, attempt, "in_progress", now, reason=decision.why, due_at=stamp(decision.until))
         return None
-    if not Stage(attempt.stage or "").starts:
+    if not starts:
         return attempts.move(db, attempt, AttemptStatus.STARTING)
     whole = now + deadline(db, ticket, view.playbook, view.pipeline)  # getting ready takes nothing off the rerun's time
     return attempts.move(db, attempt, AttemptStatus.STARTING, deadline=whole)

@@ -23,6 +23,7 @@ Filters = Mapping[str, str]
 PAGES = 20
 VERSION = "2018-06-01"
 QUESTION_SECONDS = 30.0
+YOUNGEST_FIRST: Json = {"orderBy": [{"orderBy": "RunStart", "order": "DESC"}]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +76,15 @@ class Factory:
         *,
         pages: int = PAGES,
         seconds: float = QUESTION_SECONDS,
+        youngest_first: bool = False,
     ) -> Found:
         """The runs that fit all filters (operand: value) and were updated in the window."""
 
         def ask(body: Any) -> Any:
             return self._sdk.pipeline_runs.query_by_factory(*self._place, body, cls=_raw)
 
-        return await self._all_pages("queryPipelineRuns", ask, _question(filters, after, before), pages, seconds)
+        question = {**_question(filters, after, before), **(YOUNGEST_FIRST if youngest_first else {})}
+        return await self._all_pages("queryPipelineRuns", ask, question, pages, seconds)
 
     async def activities(self, run_id: str, filters: Filters, after: datetime, before: datetime) -> Found:
         """The activity runs of a run that fit all filters."""

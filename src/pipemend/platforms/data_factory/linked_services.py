@@ -3,6 +3,7 @@
 Saving a linked service once more could break what others use, so nothing is changed.
 """
 
+import asyncio
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -39,7 +40,8 @@ class RefreshLinkedService:
         names = await self._names(factory, attempt)
         if not names:
             return Declined("the activities that failed name no linked service that could be tested", final=True)
-        return judged({name: await _tested(factory, name) for name in names[:MOST]})
+        tested = await asyncio.gather(*(_tested(factory, name) for name in names[:MOST]))
+        return judged(dict(zip(names, tested, strict=False)))
 
     async def started(self, attempt: Attempt) -> Sequence[Rerun]:
         return await self._rerun.started(attempt)

@@ -90,9 +90,11 @@ class DataFactory:
 
     async def latest(self, resource: Resource, pipeline: str) -> Run | None:
         """The run of a pipeline that began last."""
-        now = self._clock.now()
-        runs = await _ask(self.factories.of(resource.id), {"PipelineName": pipeline}, now - WEEK, now + AHEAD)
-        return next((run for run in reversed(runs) if not run.debug), None)
+        now, factory = self._clock.now(), self.factories.of(resource.id)
+        wanted = {"PipelineName": pipeline}
+        found = await factory.runs(wanted, now - WEEK, now + AHEAD, pages=1, youngest_first=True)
+        runs = [run for row in found.rows if (run := run_of(row, factory.resource)) and not run.debug]
+        return max(runs, key=_start, default=None)
 
     async def failure(self, run: Run) -> Failure:
         search = Search(self.factories.of(run.ref.resource), self._clock)

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -263,3 +265,25 @@ async def test_what_people_wrote_stays_when_an_explanation_comes(site: Site):
     await site.world.after(120, step=60)
     await site.settle()
     assert (await site.issue())["summary"] == "Gateway is moved"
+
+
+PAGE = Path(__file__).parents[2] / "docs/howto/jira-both-ways.md"
+
+
+def as_text(issue: dict[str, Any]) -> str:
+    """An issue as a person reads it: a rule above each comment, one line for what all guardrails said."""
+    assigned = str(issue["assignee"]).removeprefix("twin:")
+    head = f"{issue['key']}  {issue['summary']}  [{issue['status']}, assigned to {assigned}]"
+    lines = "\n-----\n".join((head, issue["description"], *issue["comments"])).split("\n")
+    said = (line.rstrip() for before, line in pairwise(["", *lines]) if not line[:1] == before[:1] == "✓")
+    return "\n".join("✓ …" if line.startswith("✓") else line for line in said)
+
+
+async def test_the_page_shows_the_issue_as_people_read_it(site: Site):
+    await waiting(site)
+    await site.does(by="Max Orth", assignee="Rosa Lindt")
+    site.world.clock.move(600)
+    await site.does(status="Done")
+
+    said = as_text(await site.issue())
+    assert f"```text\n{said}\n```" in PAGE.read_text(), said

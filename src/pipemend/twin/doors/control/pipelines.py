@@ -8,6 +8,7 @@ from ...clock import now, stamp
 from ...data_factory.engine import Asked, manual
 from ...data_factory.model import InvokedBy, LinkedService, Run
 from ...data_factory.plans import BadPlan, read_plan
+from ...data_factory.samples import plan_of
 from ...data_factory.views import run_view
 from ...operations import operation
 from ...wire import Answer, Call, json_answer
@@ -25,7 +26,8 @@ def put_pipeline(world: World, call: Call) -> Answer:
     data = body(call)
     pipeline = world.estate.define(call.params["factory"]).define(call.params["pipeline"])
     try:
-        pipeline.plan, pipeline.started = read_plan(data), 0
+        pipeline.plan = plan_of(data["definition"]) if set(data) == {"definition"} else read_plan(data)
+        pipeline.started = 0
     except BadPlan as wrong:
         raise refused(str(wrong)) from wrong
     for child in pipeline.plan.children:

@@ -87,7 +87,6 @@ class TicketOut(Answer):
     proposal: dict[str, Any] | None
     merged_into: str | None
     route: str
-    definition: str | None
     storm_id: str | None
     due_at: Time | None
     revision: int

@@ -13,7 +13,7 @@ from typing import Any
 from pipemend import meters
 from pipemend.clients.http import Http
 from pipemend.core.alert import Door
-from pipemend.core.errors import Unreadable
+from pipemend.core.errors import ShutOut, Unreadable
 from pipemend.core.events import ApprovalRequested, SlaBreached, StatusChanged, StormChanged, TicketOpened
 from pipemend.core.handover import Line
 from pipemend.core.ports import Digest, Limits, News, Receipt
@@ -69,6 +69,8 @@ class Teams:
         sent = {"content": body(said, again=what.repeated), "headers": {"content-type": "application/json"}}
         with meters.outside(self.name, "post"):
             answer = await self._http.send("Teams", "POST", url, deadline=self._deadline, **sent)
+            if answer.status == 401:
+                raise ShutOut("Teams answered 401: TEAMS_WEBHOOK_URL, or the route's address, is not valid any more")
             if answer.checked("Teams", starts=True).text.lstrip().startswith("<"):
                 raise Unreadable("Teams answered with a web page", status=answer.status)
         return Receipt({"event_id": what.id})

@@ -18,6 +18,7 @@ from pipemend.clients.http import Http
 from pipemend.core.alert import Door
 from pipemend.core.attempt import Attempt
 from pipemend.core.clock import stamp
+from pipemend.core.errors import ShutOut
 from pipemend.core.links import run_page
 from pipemend.core.ports import Digest, Limits, News, Receipt
 from pipemend.core.route import Route
@@ -80,6 +81,8 @@ class Webhook:
             answer = await self._http.send(
                 "WEBHOOK_URL", "POST", url, deadline=self._deadline, content=content, headers=headers
             )
+            if answer.status == 401:
+                raise ShutOut("WEBHOOK_URL answered 401: its receiver does not believe our signature")
             answer.checked("WEBHOOK_URL", starts=True)
         return Receipt({"event_id": what.id})
 

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from pipemend.core.alert import Alert
 from pipemend.core.commands import Acknowledge
-from pipemend.core.errors import NoAnswer
+from pipemend.core.errors import NoAnswer, NotFound
 from pipemend.core.run import RunStatus
 from pipemend.core.sla import SlaStatus
 from pipemend.flows import upkeep
@@ -45,6 +45,19 @@ async def a_delivery_comes_in(world: World, run: str) -> None:
     await world.database.write(
         lambda db: deliveries.accept(db, door="/azure-monitor", body=b"{}", now=at, outcome="accepted", alerts=[alert])
     )
+
+
+async def test_what_goes_wrong_in_one_part_keeps_no_other_from_its_turn(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await a_delivery_comes_in(world, world.adf.fails("nightly-load"))
+    await world.settle()
+    world.clock.move(QUARTER)
+    monkeypatch.setattr(upkeep.tickets, "past_sla", lambda *_: ["a ticket that is not there"])
+
+    with pytest.raises(NotFound):
+        await upkeep.look_after(world.services)
+    assert await count(world, schema.alerts) == 0
 
 
 async def test_people_hear_once_that_the_sla_of_an_open_ticket_is_over(world: World) -> None:

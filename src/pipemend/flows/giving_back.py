@@ -15,7 +15,7 @@ from pipemend.store import attempts, audit, borrowed, tickets
 from pipemend.store.rows import Row
 
 log = logging.getLogger(__name__)
-SECONDS, LEASE, STUMBLES = 60, timedelta(seconds=120), 3
+SECONDS, LEASE, STUMBLES = 40, timedelta(seconds=120), 3  # a round of upkeep must not seem to stand still
 SOON, LATER, PATIENCE = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 

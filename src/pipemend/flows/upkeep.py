@@ -1,6 +1,7 @@
 """Upkeep, each minute: what nobody holds is taken up, people hear of an SLA that is over, what is old is deleted."""
 
 import logging
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
 
@@ -21,12 +22,18 @@ KEEP_FLOWS = timedelta(days=7)
 
 
 async def look_after(s: Services) -> None:
-    """One round."""
-    await _wake_orphans(s)
-    await _tell_breaches(s)
-    await give_back(s)
-    await _forget(s)
-    await s.engine.forget(s.clock.now() - KEEP_FLOWS)
+    """One round. What goes wrong in one part keeps no other from its turn; the first error is raised in the end."""
+    wrong = [error for part in (_wake_orphans, _tell_breaches, give_back, _forget) if (error := await _tried(part, s))]
+    if wrong:
+        raise wrong[0]
+
+
+async def _tried(part: Callable[[Services], Awaitable[object]], s: Services) -> Exception | None:
+    try:
+        await part(s)
+    except Exception as error:
+        return error
+    return None
 
 
 async def take_over(s: Services) -> None:
@@ -93,6 +100,7 @@ async def _forget(s: Services) -> None:
         await s.database.write(partial(forget, before=before, limit=DELETED_AT_ONCE))
     await s.database.write(lambda db: masked.forget(db, before, now, DELETED_AT_ONCE))
     await s.database.write(lambda db: access.forget_expired(db, now))
+    await s.engine.forget(now - KEEP_FLOWS)
 
 
 def flows_of(attempt: Attempt) -> tuple[str, ...]:

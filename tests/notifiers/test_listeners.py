@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipemend.core.errors import NoAnswer, OutsideError, Refused, SettingsError, Throttled
@@ -44,6 +44,7 @@ from tests.notifiers.test_slack_limits import MANY, TICKETS, with_texts
 
 PAGES = Path(__file__).parents[2] / "docs"
 OTHER_KEY = "R0UT1NGKEY0000000000000000000TW2"
+SOME = settings(MANY, max_examples=20)
 BUILDERS = {"teams": teams.build, "pagerduty": pagerduty.build, "webhook": webhook.build}
 
 
@@ -130,7 +131,7 @@ async def test_a_card_that_may_have_arrived_says_that_it_comes_again(twin: Twin)
     assert teams.AGAIN in as_read(again)
 
 
-@MANY
+@SOME
 @given(fields=TICKETS, name=st.sampled_from(sorted(EVERY_EVENT)))
 def test_a_card_stays_within_the_limit_and_holds_no_empty_text_whatever_a_ticket_says(
     fields: dict[str, Any], name: str
@@ -251,7 +252,7 @@ async def test_pagerduty_says_what_it_does_not_like_and_the_key_is_told_nowhere(
     assert OTHER_KEY not in str(refused.value)
 
 
-@MANY
+@SOME
 @given(fields=TICKETS, name=st.sampled_from(sorted(EVERY_EVENT)))
 def test_an_event_for_pagerduty_keeps_its_limits_whatever_a_ticket_says(fields: dict[str, Any], name: str):
     nasty = with_texts(EVERY_EVENT[name], fields)
@@ -326,7 +327,7 @@ def test_the_page_promises_the_fields_that_are_sent():
     assert names == [webhook.TICKET, webhook.ATTEMPT]
 
 
-@MANY
+@SOME
 @given(fields=TICKETS, name=st.sampled_from(sorted(EVERY_EVENT)))
 def test_the_json_of_an_event_can_be_written_whatever_a_ticket_says(fields: dict[str, Any], name: str):
     said = webhook.body(with_texts(EVERY_EVENT[name], fields))

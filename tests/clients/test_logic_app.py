@@ -395,6 +395,22 @@ async def test_a_202_says_where_the_answer_will_stand(playbooks: Playbooks, loca
     assert "later_url" not in repr(said)
 
 
+@pytest.mark.parametrize(
+    ("location", "asked"),
+    [
+        ("https://prod-12.northcentralus.logic.azure.com/workflows/x/runs/1?sig=s", True),
+        ("https://prod-12.northcentralus.logic.azure.com:8443/x", False),
+        ("http://prod-12.northcentralus.logic.azure.com:443/x", False),
+        ("https://prod-12.northcentralus.logic.azure.com:nothing/x", False),
+        ("https://[", False),
+    ],
+)
+def test_the_port_443_may_be_left_out(playbooks: Playbooks, location: str, asked: bool):
+    app = playbooks.at("https://prod-12.northcentralus.logic.azure.com:443/workflows/x/triggers/manual?sig=s")
+
+    assert bool(app._later_url(Answer(202, {"location": location}, b""))) is asked
+
+
 @pytest.mark.parametrize("location", ["https://evil.example/answer", "//evil.example/x", "http://127.0.0.1:1/x"])
 async def test_nobody_else_is_asked_for_the_answer(playbooks: Playbooks, location: str):
     async with vendor(http(202, Location=location)) as there:

@@ -97,8 +97,11 @@ class LogicApp:
     def _later_url(self, answer: Answer) -> str | None:
         """Where it will answer, if that is on its own host: nobody else is asked."""
         own = self._url.get_secret_value()
-        there = urljoin(own, answer.headers.get("location", "")) if answer.status == 202 else own
-        return there if there != own and urlsplit(there)[:2] == urlsplit(own)[:2] else None
+        try:
+            there = urljoin(own, answer.headers.get("location", "")) if answer.status == 202 else own
+            return there if there != own and _place(there) == _place(own) else None
+        except ValueError:  # no address
+            return None
 
     async def answer(self, attempt: Attempt) -> Progress:
         """What the address says at which the playbook promised to answer."""
@@ -149,6 +152,12 @@ class LogicApp:
         }
         callback = self._callback_url(attempt) if self._callback_url else None
         return {**body, **({"callback_url": callback} if callback else {})}
+
+
+def _place(url: str) -> tuple[str, str | None, int | None]:
+    """Whose address it is; a trigger's names the port 443, its later one does not."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
 
 
 def _busy(answer: Answer) -> bool:

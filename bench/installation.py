@@ -5,21 +5,24 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from importlib import import_module
 
-from bench.invented import Invented
 from pipemend.core.clock import WallClock
 from pipemend.core.playbook import Playbook, Playbooks
+from pipemend.core.ports import Platform
 from pipemend.engine import Engine
-from pipemend.flows import explanation, remediation  # noqa: F401 - registers the flows
+from pipemend.flows import explanation, remediation, stages  # noqa: F401 - registers the flows
 from pipemend.flows.services import Policy, Services, install
 from pipemend.flows.worker import Worker
 from pipemend.settings import Settings
 from pipemend.store.database import Database
 from tests.fakes.people import Listener
 
-RERUN = Playbook(error_type="GatewayTimeout", action="retry_pipeline", max_retries=3)
+RERUNS = {
+    ("GatewayTimeout", platform): Playbook(error_type="GatewayTimeout", action=action, max_retries=3)
+    for platform, action in ((None, "retry_pipeline"), ("databricks", "retry_job"))
+}
 
 
-def services(database: Database, engine: Engine, platform: Invented, *, enabled: bool, watch: float) -> Services:
+def services(database: Database, engine: Engine, platform: Platform, *, enabled: bool, watch: float) -> Services:
     """Limits are lifted: what holds up a start is our own speed."""
     settings = Settings.of({})
     policy = Policy(
@@ -36,7 +39,7 @@ def services(database: Database, engine: Engine, platform: Invented, *, enabled:
         notifiers={"slack": Listener()},
         analyzer=import_module("pipemend.analyzers.rules").build(settings),
         explainer=None,
-        playbooks=Playbooks({("GatewayTimeout", None): RERUN}, ()),
+        playbooks=Playbooks(RERUNS, ()),
         policy=policy,
         callback_secret="a secret of the benchmark",
     )
@@ -44,7 +47,7 @@ def services(database: Database, engine: Engine, platform: Invented, *, enabled:
 
 @contextlib.asynccontextmanager
 async def at_work(
-    database: Database, platform: Invented, *, enabled: bool = True, watch: float = 0.5
+    database: Database, platform: Platform, *, enabled: bool = True, watch: float = 0.5
 ) -> AsyncIterator[Services]:
     engine = Engine(database)
     made = services(database, engine, platform, enabled=enabled, watch=watch)

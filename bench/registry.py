@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from bench.burst import burst
+from bench.calls import calls
 from bench.door import door
 from bench.figures import Figure
+from bench.fleet import fleet
 from bench.flight import flight
 from bench.lists import lists
 from bench.repairs import reaction, repairs
@@ -18,6 +20,8 @@ BENCHES: Mapping[str, Bench] = {
     "reaction": reaction,
     "repairs": repairs,
     "flight": flight,
+    "calls": calls,
+    "fleet": fleet,
     "lists": lists,
     "rest": rest,
     "imports": imports,

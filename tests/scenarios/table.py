@@ -4,8 +4,8 @@ Each row breaks two pipelines or jobs: one that heals by what the row says, and 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -94,6 +94,7 @@ class Table:
     twin: Twin
     world: World
     rows: Sequence[Row]
+    hows: Sequence[str] = (HEALS, STAYS)
     fixed: list[Callable[[], Awaitable[object]]] = field(default_factory=list)
 
     async def pipeline(self, name: str, *outcomes: Any, **plan: Any) -> None:
@@ -132,10 +133,10 @@ class Table:
 
     async def happens(self) -> None:
         """Everything breaks, and time passes until every ticket has come to its end."""
-        wanted = {row.name(how) for row in self.rows for how in ((HEALS, STAYS) if row.action else (STAYS,))}
-        for row in self.rows:
-            for how in (HEALS, STAYS) if row.action else (STAYS,):
-                await row.breaks(self, row, how)
+        plays = [(row, how) for row in self.rows for how in self.hows if row.action or how == STAYS]
+        wanted = {row.name(how) for row, how in plays}
+        for row, how in plays:
+            await row.breaks(self, row, how)
         await self.rest()
         for fix in self.fixed:
             await fix()
@@ -275,8 +276,18 @@ PLAYBOOKS = (
 
 async def played(way: str, folder: Path, environment: pytest.MonkeyPatch) -> Outcome:
     """The whole table on one way: directly, or each action through its Logic App."""
-    twin, rows = Twin(), [row for row in ROWS if way in row.ways]
-    database = Database(f"sqlite:///{folder / 'pipemend.db'}")
+    rows = [row for row in ROWS if way in row.ways]
+    async with playing(way, rows, f"sqlite:///{folder / 'pipemend.db'}", folder, environment) as table:
+        await table.happens()
+        return await table.outcome()
+
+
+@asynccontextmanager
+async def playing(
+    way: str, rows: Sequence[Row], database_url: str, folder: Path, environment: pytest.MonkeyPatch
+) -> AsyncIterator[Table]:
+    """A world in which nothing has broken yet. `environment` is where the identity of the twin is put."""
+    twin, database = Twin(), Database(database_url)
     migrate(database)
     async with AsyncExitStack() as stack:
         stack.callback(database.close)
@@ -284,8 +295,7 @@ async def played(way: str, folder: Path, environment: pytest.MonkeyPatch) -> Out
         http = await stack.enter_async_context(httpx.AsyncClient(base_url=url, trust_env=False, timeout=10))
         table = Table(way, Control(url, http), twin, World(database), rows)
         await _connect(table, folder, environment, stack)
-        await table.happens()
-        return await table.outcome()
+        yield table
 
 
 async def _connect(table: Table, folder: Path, environment: pytest.MonkeyPatch, stack: AsyncExitStack) -> None:

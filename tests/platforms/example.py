@@ -1,6 +1,7 @@
-"""A platform in a hundred lines: scripts whose runs are lines in a file. docs/howto/add-a-platform.md explains it."""
+"""A small platform: scripts whose runs are lines in a file. docs/howto/add-a-platform.md explains it."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ from pipemend.core.clock import Clock, moment, stamp
 from pipemend.core.ports import Remedy
 from pipemend.core.rca import Failure, Fault
 from pipemend.core.run import Changes, Rerun, Resource, Run, RunRef, RunStatus
+from pipemend.settings import Settings
 
 
 class RunAgain:
@@ -47,7 +49,7 @@ class Scripts:
         self._file, self._clock = file, clock
         self._resource = Resource(self.name, str(file).lower(), file.stem)
         self.connections: Sequence[Resource] = (self._resource,)
-        self.remedies: Mapping[str, Remedy] = {"retry_job": RunAgain(self)}
+        self.remedies: Mapping[str, Remedy] = {"retry_pipeline": RunAgain(self)}
 
     def write(self, script: str, run_id: str, status: str, error: str = "", **more: str) -> None:
         line = {
@@ -110,3 +112,9 @@ class Scripts:
 
     async def close(self) -> None:
         return None
+
+
+def build(settings: Settings, clock: Clock) -> Scripts | None:
+    """The platform, where SCRIPTS_FILE names the file."""
+    file = os.environ.get("SCRIPTS_FILE")
+    return Scripts(Path(file), clock) if file else None

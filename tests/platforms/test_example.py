@@ -1,13 +1,16 @@
 """A third platform is one class: nothing else is edited, and the whole story works for it."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from pipemend import bootstrap
 from pipemend.analyzers.rules import Rules
+from pipemend.clients.http import Http
 from pipemend.core.attempt import AttemptStatus
-from pipemend.core.playbook import Playbook, Playbooks
-from pipemend.core.ports import Platform
+from pipemend.playbooks import load
+from pipemend.settings import Settings
 from pipemend.store.database import Database
 from tests.platforms.example import Scripts
 from tests.world import World
@@ -20,16 +23,22 @@ class ScriptWorld(World):
 
 
 @pytest.fixture
-async def world(database: Database, tmp_path: Path) -> ScriptWorld:
-    made = ScriptWorld(database)
-    made.scripts = Scripts(tmp_path / "nightly.jsonl", made.clock)
-    platform: Platform = made.scripts
-    made.services.platforms = {"scripts": platform}
-    made.services.analyzer = Rules()
-    book = Playbook(error_type="GatewayTimeout", action="retry_job", max_retries=2, backoff_seconds=(30,))
-    made.services.playbooks = Playbooks({("GatewayTimeout", None): book})
+async def world(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ScriptWorld]:
+    """Built as in production, with the one line that names the new platform, and the built-in playbooks."""
+    monkeypatch.setenv("SCRIPTS_FILE", str(tmp_path / "nightly.jsonl"))
+    monkeypatch.setattr(bootstrap, "PLATFORMS", (*bootstrap.PLATFORMS, "tests.platforms.example"))
+    made, http = ScriptWorld(database), Http()
+    settings, books = Settings.of({}), load(None, 3)
+    playbook = bootstrap.playbooks(settings, made.clock, http, "a secret")
+    made.services.platforms = bootstrap.platforms(settings, made.clock, playbook, books)
+    scripts = made.services.platforms["scripts"]
+    assert isinstance(scripts, Scripts)
+    made.scripts, made.services.analyzer, made.services.playbooks = scripts, Rules(), books
     await made.begin()
-    return made
+    yield made
+    await http.close()
+    for platform in made.services.platforms.values():
+        await platform.close()
 
 
 async def test_a_failed_script_is_run_again_and_its_ticket_closed(world: ScriptWorld) -> None:

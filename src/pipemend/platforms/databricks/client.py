@@ -22,7 +22,7 @@ from pipemend.core.scrub import cut
 Json = Mapping[str, Any]
 WHAT = "Databricks"
 READ_SECONDS, START_SECONDS = 10.0, 30.0
-PER_SECOND, AT_ONCE = 10.0, 20
+PER_SECOND, AT_ONCE = 10.0, 1  # evenly: a burst would be more than we promise a second
 PAGES = 40
 RESTS = 1.0  # seconds without calls after a "slow down" that names no time
 BUSY = ("REQUEST_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED")  # said before any work; TEMPORARILY_UNAVAILABLE may come after

@@ -3,7 +3,6 @@
 Each is about a job or a cluster of its own, and has a pace of its own: "slow down" is meant for the whole workspace.
 """
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -21,6 +20,7 @@ from tests.faults.outside import Outside, OutsideCall, Ready, at_once
 from tests.twin.bricks import WORKSPACE, Bricks
 
 LIBRARY = {"pypi": {"package": "pandas==2.2.3"}}
+SIZES = {"was": {"num_workers": 2}, "wanted": {"num_workers": 4}}
 NOBODYS = "1"  # no run has this id
 
 
@@ -135,7 +135,7 @@ async def start(o: Outside) -> Ready:
 
 
 async def resize(o: Outside) -> Ready:
-    return await _stage(o, "resizeCluster", "scale_up_cluster", "enlarge", size={"num_workers": 2})
+    return await _stage(o, "resizeCluster", "scale_up_cluster", "enlarge")
 
 
 async def libraries(o: Outside) -> Ready:
@@ -154,17 +154,15 @@ async def edit(o: Outside) -> Ready:
     """A cluster that is down is given back its size by a new definition."""
     here = Place(o)
     cluster_id = await here.bricks.cluster(here.name, num_workers=4, state="TERMINATED")
-    lease = Lease(cluster_id, {"size": {"num_workers": 2}})
+    lease = Lease(cluster_id, SIZES)
     give_back = here.prepared("scale_up_cluster").give_back  # type: ignore[attr-defined]
     return Ready("editCluster", [cluster_id], partial(give_back, here.resource.id, lease))
 
 
-async def _stage(
-    o: Outside, operation: str, action: str, stage: str, size: Mapping[str, Any] | None = None, **told: Any
-) -> Ready:
+async def _stage(o: Outside, operation: str, action: str, stage: str, **told: Any) -> Ready:
     here = Place(o)
     cluster_id = await here.bricks.cluster(here.name, **{"num_workers": 2, **told})
-    terms = {"target": cluster_id, "size": size or {"num_workers": 2}, "libraries": [LIBRARY]}
+    terms = {"target": cluster_id, "libraries": [LIBRARY], **SIZES}
     remedy, wanted = here.prepared(action), here.attempt(NOBODYS)
     return Ready(operation, [cluster_id], lambda: remedy.advance(wanted, Stage(stage, terms)))
 

@@ -11,7 +11,7 @@ from pipemend.core.errors import NoAnswer, NotFound
 from pipemend.core.run import RunStatus
 from pipemend.core.sla import SlaStatus
 from pipemend.flows import upkeep
-from pipemend.store import access, deliveries, events, schema
+from pipemend.store import access, deliveries, events, schema, tickets
 from tests.fakes.factory import FACTORY
 from tests.world import World
 
@@ -53,7 +53,7 @@ async def test_what_goes_wrong_in_one_part_keeps_no_other_from_its_turn(
     await a_delivery_comes_in(world, world.adf.fails("nightly-load"))
     await world.settle()
     world.clock.move(QUARTER)
-    monkeypatch.setattr(upkeep.tickets, "past_sla", lambda *_: ["a ticket that is not there"])
+    monkeypatch.setattr(tickets, "past_sla", lambda *_: ["a ticket that is not there"])
 
     with pytest.raises(NotFound):
         await upkeep.look_after(world.services)

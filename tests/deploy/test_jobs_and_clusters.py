@@ -335,6 +335,26 @@ async def test_a_refused_or_unclear_repair_is_answered(
     assert len(await stage.requests("databricks", "repairRun")) == 1
 
 
+@pytest.mark.parametrize(("service", "operation"), [("databricks", "getRun"), ("arm", "listWorkflowRuns")])
+async def test_a_run_that_cannot_be_read_is_answered(
+    stage: Stage, bricks: Bricks, load: Loads, service: str, operation: str
+):
+    playbook = await load("retry_job")
+    run = await bricks.failed("orders", "GatewayTimeout", "Succeeded")
+    asked = of_job(run["run_id"], host(bricks))
+    body = {**playbook.remedy()._body(asked)}
+    await stage.fault(service, operation, "status", status=403, times=-1)
+
+    answer = await stage.http.post(playbook.url, json=body)
+    later = await stage.until(
+        lambda found: found.status_code != 202, lambda: stage.http.get(answer.headers["location"])
+    )
+
+    assert (later.json()["status"], later.json()["final"]) == ("failed", True)
+    assert "Nothing was started" in later.json()["error"]["message"]
+    assert await acts(stage) == []
+
+
 async def test_another_workspace_gets_no_token(stage: Stage, bricks: Bricks, load: Loads):
     playbook = await load("retry_job")
     run = await bricks.failed("orders", "GatewayTimeout")

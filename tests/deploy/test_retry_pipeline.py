@@ -85,6 +85,19 @@ async def test_a_run_that_data_factory_does_not_list_yet_is_not_started_again(
     assert len(await starts(stage)) == 1
 
 
+async def test_a_failed_run_that_is_in_no_list_is_not_repeated_blindly(
+    stage: Stage, adf: DataFactory, playbook: Shipped
+):
+    failed = await failed_run(stage, adf)
+    await stage.put("data-factory", visible_after=3600.0)
+
+    said = await playbook.ask(of_pipeline(failed.ref.run_id))
+
+    assert isinstance(said, Declined)
+    assert "does not list the failed run" in said.reason
+    assert await starts(stage) == []
+
+
 async def test_a_rerun_of_somebody_else_is_named_and_nothing_is_started(
     stage: Stage, adf: DataFactory, playbook: Shipped
 ):

@@ -18,7 +18,7 @@ SOAK = pytestmark = pytest.mark.soak  # the whole file: its stories take long
         pytest.param("remediation._begin_now / before the commit", marks=SOAK),  # it holds the rows of the ticket
         "remediation._begin_now / after the commit",  # and has not called yet
         "POST createRun / after the answer",
-        pytest.param("remediation.carry_on.settle.clock / before the commit", marks=SOAK),
+        pytest.param("remediation._settle / before the commit", marks=SOAK),
     ],
 )
 def test_a_worker_that_wakes_late_changes_nothing(on_postgres: Installation, boundary: str) -> None:

@@ -28,18 +28,32 @@ Table = Mapping[str, Any]
 
 def load(file: Path | None, default_retries: int) -> Playbooks:
     """The playbooks in force. Raises SettingsError, which names every wrong entry and field."""
-    tables = _read(BUILT_IN)
-    if file is not None:
-        tables = _overlay(tables, _read(file))
+    tables, own = _read(BUILT_IN), _read(file) if file is not None else {}
+    tables = _overlay(tables, own)
     mistakes = list(_mistakes(tables))
     if mistakes:
         raise SettingsError("PLAYBOOKS_FILE: " + "; ".join(mistakes))
+    entries = {(book.error_type, platform): book for platform, book in _books(tables, default_retries)}
     return Playbooks(
-        entries={(book.error_type, platform): book for platform, book in _books(tables, default_retries)},
+        entries=entries,
+        origins={key: _origins(tables, own, *key) for key in entries},
         pipelines=tuple(_rule(table) for table in tables.get("pipeline", ())),
         freeze=tuple(_window(table) for table in tables.get("freeze", ())),
         routes=routes.routes(tables.get("route", ())),
     )
+
+
+def _origins(tables: Table, own: Table, error_type: str, platform: str | None) -> Mapping[str, str]:
+    """Which fields of an entry are not built in, and where they come from."""
+    merged, mine = _fields(tables, error_type, platform), _fields(own, error_type, platform)
+    found = dict.fromkeys(mine, "PLAYBOOKS_FILE")
+    return found if "max_retries" in merged else {**found, "max_retries": "AUTO_REMEDIATION_MAX_RETRIES"}
+
+
+def _fields(tables: Table, error_type: str, platform: str | None) -> Table:
+    entry = tables.get(error_type, {})
+    own = {name: value for name, value in entry.items() if name not in PLATFORMS}
+    return own | entry.get(platform, {}) if platform else own
 
 
 def _read(file: Path) -> Table:

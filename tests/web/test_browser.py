@@ -18,6 +18,7 @@ from tests.web.stage import fill
 from tests.web.world import World
 
 pytestmark = needs_chromium
+OTHERS = ("/dashboard/pipelines", "/dashboard/playbooks", "/dashboard/audit", "/dashboard/system")
 PAINTED = """() => {
   const canvas = document.querySelector('#plot-days canvas')
   return canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some((value) => value)

@@ -39,6 +39,8 @@ TABLE: dict[str | None, str] = {
         GET /api/tickets/{ticket_id}/remediation-history
         GET /dashboard
         GET /dashboard/audit
+        GET /dashboard/pipelines
+        GET /dashboard/playbooks
         GET /dashboard/metrics
         GET /dashboard/system
         GET /metrics

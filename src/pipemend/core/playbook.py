@@ -138,6 +138,7 @@ DEFAULT_RULE = PipelineRule()
 class Playbooks:
     """All playbooks, by error type and platform (None: any), and the rules for single pipelines, first match first.
 
+    `origins` says of entries which fields are not built in: whose file or setting they come from.
     `freeze` holds for every pipeline, beside its own windows. `routes`: who is told about them, first match first.
     """
 
@@ -145,6 +146,7 @@ class Playbooks:
     pipelines: tuple[PipelineRule, ...] = ()
     freeze: tuple[Window, ...] = ()
     routes: tuple[Route, ...] = ()
+    origins: Mapping[tuple[str, str | None], Mapping[str, str]] = field(default_factory=dict)
 
     def find(self, error_type: str | None, platform: str) -> Playbook | None:
         if error_type is None:

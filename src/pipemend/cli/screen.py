@@ -28,6 +28,11 @@ def console() -> Console:
     return Console(width=None if sys.stdout.isatty() else WIDE, highlight=False)
 
 
+def say(out: Console, words: Text) -> None:
+    """A line that the terminal breaks, if it must: links stay whole."""
+    out.print(words, soft_wrap=True)
+
+
 def text(value: object, style: str = "") -> Text:
     """One line. Neither marks nor control characters of the value do anything to the terminal."""
     return Text(one_line("" if value is None else value) or NOTHING, style)

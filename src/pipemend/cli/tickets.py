@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from pipemend.cli.remote import call
-from pipemend.cli.screen import ago, block, console, state, table, text
+from pipemend.cli.screen import ago, block, console, say, state, table, text
 from pipemend.core.badge import TAB_NAMES
 from pipemend.core.spans import span
 
@@ -90,10 +90,10 @@ def _how_many(told: dict[str, Any]) -> str:
 
 def _head(out: Console, ticket: dict[str, Any]) -> None:
     name = text(f"{ticket['display_resource']}/{ticket['pipeline']}", "bold")
-    out.print(Text("  ").join((name, state(ticket))))
+    say(out, Text("  ").join((name, state(ticket))))
     opened = f"opened {ago(ticket['timestamp'])} ago"
     sla = f"SLA {span(ticket['sla_seconds'])}, {ticket['sla_status'].lower()}"
-    out.print(text(f"{ticket['id']} · {ticket['severity']} · {ticket['priority']} · {opened} · {sla}", "dim"))
+    say(out, text(f"{ticket['id']} · {ticket['severity']} · {ticket['priority']} · {opened} · {sla}", "dim"))
     facts = {
         "Run": ticket["run_link"] or ticket["run_id"],
         "Rerun": ticket["remediation_run_id"],
@@ -105,34 +105,34 @@ def _head(out: Console, ticket: dict[str, Any]) -> None:
     }
     for label, value in facts.items():
         if value:
-            out.print(Text(f"{label}: ", "bold") + text(value))
+            say(out, Text(f"{label}: ", "bold") + text(value))
 
 
 def _why(out: Console, ticket: dict[str, Any]) -> None:
     _title(out, "Why")
-    out.print(text(ticket["error_type"], "bold"))
-    out.print(block(ticket["rca_result"] or "Not known yet."))
+    say(out, text(ticket["error_type"], "bold"))
+    say(out, block(ticket["rca_result"] or "Not known yet."))
     if ticket["error_message"] and ticket["error_message"] not in (ticket["rca_result"] or ""):
-        out.print(block(ticket["error_message"], "dim"))
+        say(out, block(ticket["error_message"], "dim"))
     for line in ticket["recommendations"]:
-        out.print(text(f"• {line}"))
+        say(out, text(f"• {line}"))
 
 
 def _decision(out: Console, ticket: dict[str, Any]) -> None:
     taken = ticket["decision"]
     if taken:
         _title(out, "Decision")
-        out.print(text(f"{taken.get('answer')}: {taken.get('why') or 'every guardrail agrees'}"))
+        say(out, text(f"{taken.get('answer')}: {taken.get('why') or 'every guardrail agrees'}"))
         for word in taken.get("words") or ():
             mark, style = ("✗", "red") if word.get("objects") else ("✓", "green")
-            out.print(Text(f"{mark} ", style) + text(word.get("says") or word.get("guardrail")))
+            say(out, Text(f"{mark} ", style) + text(word.get("says") or word.get("guardrail")))
     if ticket["approval"] == "awaiting" and ticket["proposal"]:
         asked = ticket["proposal"]
         said = (
             f"Attempt {asked.get('number')} ({asked.get('action')}) needs a yes until {ticket['approval_expires_at']}:"
         )
-        out.print(text(said, "yellow"))
-        out.print(text(f"pipemend approve {ticket['id']} --proposal {asked.get('id')}", "yellow"))
+        say(out, text(said, "yellow"))
+        say(out, text(f"pipemend approve {ticket['id']} --proposal {asked.get('id')}", "yellow"))
 
 
 def _handover(out: Console, ticket: dict[str, Any]) -> None:
@@ -140,7 +140,7 @@ def _handover(out: Console, ticket: dict[str, Any]) -> None:
         _title(out, "What people need to know")
     for line in ticket["handover"] or ():
         link = f" ({line['link']})" if line["link"] else ""
-        out.print(Text(f"{line['label']}: ", "bold") + text(f"{line['says']}{link}"))
+        say(out, Text(f"{line['label']}: ", "bold") + text(f"{line['says']}{link}"))
 
 
 def _attempts(out: Console, attempts: list[dict[str, Any]]) -> None:

@@ -201,6 +201,17 @@ class Settings(BaseModel):
     ollama_base_url: str = Field("", description="Address of the Ollama server of the models named ollama:….")
     model_questions_per_hour: int = Field(60, ge=0, description="More are not asked: the rules' words stand alone.")
 
+    oidc_issuer: str = Field(
+        "", description="Whose single sign-on people use, by OpenID Connect; its host must be among ALLOWED_HOSTS."
+    )
+    oidc_client_id: str = Field("", description="Our client id there.")
+    oidc_client_secret: SecretStr | None = Field(None, description="Our secret there.")
+    oidc_name: str = Field("single sign-on", description="What the button on the sign-in page calls it.")
+    oidc_groups_claim: str = Field("groups", description="Claim of the ID token that names groups or roles.")
+    oidc_admin_groups: str = Field("", description="Groups whose members are admins, with commas; *: everybody.")
+    oidc_operator_groups: str = Field("", description="Groups whose members are operators, with commas; *: everybody.")
+    oidc_viewer_groups: str = Field("", description="Groups whose members are viewers, with commas; *: everybody.")
+
     database_url: SecretStr | None = Field(
         None, description="postgresql://…; without it a SQLite file in the data folder."
     )
@@ -317,6 +328,10 @@ class Settings(BaseModel):
             raise ValueError("WEBHOOK_SECRET: must be whsec_ and 24 to 64 bytes in base64")
         _all_or_none(self, ("msi_endpoint", "msi_secret"))
         _all_or_none(self, ("databricks_webhook_user", "databricks_webhook_password"))
+        if self.oidc_issuer or self.oidc_client_id or self.oidc_client_secret:
+            _all_or_none(self, ("oidc_issuer", "oidc_client_id", "oidc_client_secret", "public_url"))
+            if not any(self.oidc_groups.values()):
+                raise ValueError("OIDC_VIEWER_GROUPS: name the groups of at least one role, or * for everybody")
         if self.databricks_token:
             _all_or_none(self, ("databricks_host", "databricks_token"))
         self.models  # noqa: B018 - says at start what is wrong with MODEL_ID
@@ -342,6 +357,16 @@ class Settings(BaseModel):
         """Hosts we may call."""
         own = tuple(host.strip().lower() for host in self.allowed_hosts.split(",") if host.strip())
         return own or VENDOR_HOSTS
+
+    @cached_property
+    def oidc_groups(self) -> dict[str, frozenset[str]]:
+        """Which groups have which role; `*` stands for everybody."""
+        given = {
+            "viewer": self.oidc_viewer_groups,
+            "operator": self.oidc_operator_groups,
+            "admin": self.oidc_admin_groups,
+        }
+        return {role: frozenset(filter(None, map(str.strip, names.split(",")))) for role, names in given.items()}
 
     @cached_property
     def models(self) -> tuple[tuple[str, str], ...]:
@@ -409,6 +434,8 @@ class Settings(BaseModel):
         for name in ("teams_webhook_url", "webhook_url"):
             if secret := getattr(self, name):
                 found[name.upper()] = secret.get_secret_value()
+        if self.oidc_issuer:
+            found["OIDC_ISSUER"] = self.oidc_issuer
         if self.heartbeat_url:
             found["HEARTBEAT_URL"] = self.heartbeat_url.get_secret_value()
         for action, name in ACTIONS.items():

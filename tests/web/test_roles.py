@@ -8,7 +8,6 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
-from pipemend.store import access
 from tests.web.world import BASE, World
 
 OPEN, VIEWER, OPERATOR, ADMIN = None, "viewer", "operator", "admin"
@@ -20,6 +19,7 @@ TABLE: dict[str | None, str] = {
         GET /readyz
         GET /static/{name}
         GET /login
+        GET /login/oidc
         POST /logout
     """,
     VIEWER: """
@@ -41,6 +41,9 @@ TABLE: dict[str | None, str] = {
         GET /dashboard/audit
         GET /dashboard/pipelines
         GET /dashboard/playbooks
+        GET /dashboard/account
+        POST /dashboard/account/password
+        POST /dashboard/account/sign-out-everywhere
         GET /dashboard/metrics
         GET /dashboard/system
         GET /metrics
@@ -75,11 +78,25 @@ TABLE: dict[str | None, str] = {
         GET /api/tokens
         POST /api/tokens
         DELETE /api/tokens/{name}
+        GET /dashboard/people
+        POST /dashboard/people/tokens
+        POST /dashboard/people/tokens/{name}/revoke
+        POST /dashboard/people/users
+        POST /dashboard/people/users/{name}/disable
+        POST /dashboard/people/users/{name}/enable
+        POST /dashboard/people/users/{name}/reset
+        POST /dashboard/people/users/{name}/role
         POST /dashboard/system/deliveries/{delivery_id}/replay
     """,
 }
 LEAST = {line.strip(): role for role, lines in TABLE.items() for line in lines.strip().splitlines()}
-OWN_SECRETS = {"POST /login", "POST /api/remediation-callback"}  # these ask for a secret in their body
+OWN_SECRETS = {  # these ask for a secret of their own
+    "POST /api/remediation-callback",
+    "GET /login/oidc/done",
+    "POST /login",
+    "GET /welcome",
+    "POST /welcome",
+}
 SAMPLES = {"delivery_id": "7", "word": "stop"}
 
 
@@ -126,14 +143,14 @@ async def test_every_address_stands_in_the_table(small_world: World):
 
 
 @pytest.mark.parametrize("role", ROLES)
-@pytest.mark.parametrize("way", ["token", "session"])
+@pytest.mark.parametrize("way", ["token", "session", "user"])
 async def test_each_address_opens_for_its_role_and_for_no_lower_one(small_world: World, role: str | None, way: str):
-    token = await small_world.token(role) if role else None
+    token = await small_world.token(role) if role and way != "user" else None
     wrong = []
     async with small_world.client() as client:
         for line, least in LEAST.items():
             method, path = address(line)
-            headers = await credentials(small_world, role, token if way == "token" else None)
+            headers = await credentials(small_world, role, way, token)
             if method == "SOCKET":
                 status = await knock(small_world.app, path, {"Host": "pipemend.test", "Origin": BASE, **headers})
             else:
@@ -145,14 +162,13 @@ async def test_each_address_opens_for_its_role_and_for_no_lower_one(small_world:
     assert wrong == []
 
 
-async def credentials(world: World, role: str | None, token: str | None) -> dict[str, str]:
-    """The token, else a session of its own for each address: one of them ends it."""
+async def credentials(world: World, role: str | None, way: str, token: str | None) -> dict[str, str]:
+    """The token, else a session of its own for each address: some of them end it."""
     if role is None:
         return {}
-    if token:
+    if way == "token":
         return {"Authorization": f"Bearer {token}"}
-    value = await world.database.write(lambda db: access.sign_in(db, role, world.clock.now()))
-    return {"Cookie": f"pipemend={value}"}
+    return {"Cookie": f"pipemend={await world.session(role) if way == 'user' else await world.token_session(role)}"}
 
 
 def status_of(answer: httpx.Response) -> int:

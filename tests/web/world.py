@@ -18,7 +18,7 @@ from pipemend.core.run import Changes, Resource, Run, RunRef, RunStatus
 from pipemend.core.ticket import Ticket
 from pipemend.flows.services import Policy, Services
 from pipemend.settings import Settings
-from pipemend.store import access, attempts, events, schema, tickets
+from pipemend.store import access, attempts, events, people, schema, tickets
 from pipemend.store.database import Database
 from pipemend.web.app import create_app
 
@@ -146,8 +146,25 @@ class World:
     async def browser(self, role: str) -> httpx.AsyncClient:
         """A caller with a session instead of a token."""
         await self.token(role)
-        value = await self.database.write(lambda db: access.sign_in(db, role, self.clock.now()))
-        return self.client(cookies={"pipemend": value})
+        return self.client(cookies={"pipemend": await self.token_session(role)})
+
+    async def token_session(self, name: str) -> str:
+        return await self.database.write(lambda db: access.sign_in(db, name, self.clock.now()))
+
+    async def session(self, role: str, name: str | None = None) -> str:
+        """The cookie of a user, who is made where there is none yet."""
+        called, now = name or f"{role}.user", self.clock.now()
+
+        def unit(db: sa.Connection) -> str:
+            if people.find(db, called) is None:
+                people.add(db, called, role, now)
+            return people.sign_in(db, called, now)
+
+        return await self.database.write(unit)
+
+    async def person(self, role: str, name: str | None = None) -> httpx.AsyncClient:
+        """A caller who is signed in as a user."""
+        return self.client(cookies={"pipemend": await self.session(role, name)})
 
     async def ticket(self, pipeline: str = "nightly-load", **fields: Any) -> Ticket:
         """Opens a ticket, with its event."""

@@ -15,10 +15,12 @@ app = typer.Typer(
     add_completion=False,
 )
 tokens = typer.Typer(help="API tokens.", no_args_is_help=True)
+users = typer.Typer(help="People who sign in.", no_args_is_help=True)
 deliveries = typer.Typer(help="What came in at the doors.", no_args_is_help=True)
 playbooks = typer.Typer(help="What is done about which error.", no_args_is_help=True)
 audit = typer.Typer(help="Whether what was promised was kept.", no_args_is_help=True)
 app.add_typer(tokens, name="tokens")
+app.add_typer(users, name="users")
 app.add_typer(deliveries, name="deliveries")
 app.add_typer(playbooks, name="playbooks")
 app.add_typer(audit, name="audit")
@@ -137,6 +139,49 @@ def tokens_revoke(name: Annotated[str, typer.Argument(help="Whose token ends.")]
     from pipemend.cli.tables import revoke_token
 
     revoke_token(name)
+
+
+UserName = Annotated[str, typer.Argument(metavar="NAME", help="The name they sign in with.")]
+
+
+@users.command("add")
+def users_add(name: UserName, role: Annotated[str, typer.Option(help="viewer, operator or admin.")] = "viewer") -> None:
+    """Makes a user; the last line is a link with which they set their password."""
+    from pipemend.cli import users
+
+    users.add(name, role)
+
+
+@users.command("list")
+def users_list() -> None:
+    """Lists the users, their roles, and how they sign in."""
+    from pipemend.cli import users
+
+    users.show()
+
+
+@users.command("role")
+def users_role(name: UserName, role: Annotated[str, typer.Option(help="viewer, operator or admin.")]) -> None:
+    """Gives a user another role, at once."""
+    from pipemend.cli import users
+
+    users.give_role(name, role)
+
+
+@users.command("disable")
+def users_disable(name: UserName) -> None:
+    """Lets a user in no more, and ends their sessions at once."""
+    from pipemend.cli import users
+
+    users.disable(name)
+
+
+@users.command("reset")
+def users_reset(name: UserName) -> None:
+    """Ends password and sessions of a user; the last line is a link for another password. It lets a disabled one in."""
+    from pipemend.cli import users
+
+    users.reset(name)
 
 
 @deliveries.command("list")

@@ -7,6 +7,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
+from functools import partial
 
 import uvicorn
 
@@ -14,7 +15,7 @@ from pipemend.bootstrap import doors_alone, running
 from pipemend.core.errors import SettingsError
 from pipemend.flows.services import Services
 from pipemend.settings import LOOPBACK, Settings
-from pipemend.store import access
+from pipemend.store import access, people
 from pipemend.telemetry import set_up
 from pipemend.web.app import create_app
 from pipemend.web.connection import Connection
@@ -79,7 +80,9 @@ async def _open(settings: Settings, services: Services, worker: Worker | None, d
         )
     )
     until_told(server)
-    print(f"Pipemend listens on http://{settings.pipemend_host}:{door.getsockname()[1]}", flush=True)
+    address = f"http://{settings.pipemend_host}:{door.getsockname()[1]}"
+    print(f"Pipemend listens on {address}", flush=True)
+    await _invite(settings, services, address)
     await server.serve([door])
 
 
@@ -104,10 +107,26 @@ def _leave(server: Server) -> None:
 
 
 async def _refuse_open_doors(settings: Settings, services: Services) -> None:
-    """Without any API token only this machine may come in."""
-    if settings.pipemend_host in LOOPBACK or await services.database.read(access.any_token):
+    """As long as nobody can sign in only this machine may come in."""
+    if settings.pipemend_host in LOOPBACK or await _somebody(settings, services):
         return
     raise SettingsError(
-        f"PIPEMEND_HOST: {settings.pipemend_host} is open to others, and there is no API token yet; "
-        "make one with 'pipemend tokens add NAME --role admin'"
+        f"PIPEMEND_HOST: {settings.pipemend_host} is open to others, and there is no API token and no user yet; "
+        "make one with 'pipemend tokens add NAME --role admin' or 'pipemend users add NAME --role admin'"
     )
+
+
+async def _somebody(settings: Settings, services: Services) -> bool:
+    """Whether anybody can sign in."""
+    if settings.oidc_issuer:
+        return True
+    return await services.database.read(lambda db: access.any_token(db) or people.anybody(db))
+
+
+async def _invite(settings: Settings, services: Services, address: str) -> None:
+    """While nobody can sign in: a link, good once, with which the first admin is made."""
+    if await _somebody(settings, services):
+        return
+    link = await services.database.write(partial(people.make_link, name=None, now=services.clock.now()))
+    where = f"{settings.public_url or address}/welcome?link={link}"
+    print(f"Nobody can sign in yet. Make the first admin here, once, within 24 hours: {where}", flush=True)

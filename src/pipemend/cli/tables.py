@@ -32,7 +32,7 @@ def _database() -> Iterator[Database]:
         database.close()
 
 
-def _write(unit: Callable[[sa.Connection], T]) -> T:
+def write(unit: Callable[[sa.Connection], T]) -> T:
     with _database() as database:
         migrate(database)
         return asyncio.run(database.write(unit))
@@ -52,18 +52,18 @@ def add_token(name: str, role: str) -> str:
     if role not in access.ROLES:
         raise SettingsError(f"--role: '{role}' is none of {', '.join(access.ROLES)}")
     now = WallClock().now()
-    return _write(lambda db: access.add_token(db, name, role, now))
+    return write(lambda db: access.add_token(db, name, role, now))
 
 
 def revoke_token(name: str) -> None:
     """Raises NotFound."""
     now = WallClock().now()
-    _write(lambda db: access.revoke_token(db, name, now))
+    write(lambda db: access.revoke_token(db, name, now))
     print(f"The token of {name} has ended.")
 
 
 def list_tokens() -> None:
     table = Table("Name", "Role", "Made", "Ended")
-    for row in _write(access.tokens):
+    for row in write(access.tokens):
         table.add_row(row.name, row.role, stamp(row.created_at), stamp(row.revoked_at) if row.revoked_at else "–")
     Console().print(table)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from pipemend.core.errors import NotFound, Stale
 from pipemend.store.rows import Row, insert_new
-from pipemend.store.schema import api_tokens, sessions, sign_in_links
+from pipemend.store.schema import api_tokens, sessions, sign_in_links, user_links, user_sessions, users
 
 ROLES = ("viewer", "operator", "admin")
 SESSION = timedelta(hours=12)
@@ -22,6 +22,8 @@ def digest(token: str) -> str:
 
 def add_token(db: sa.Connection, name: str, role: str, now: datetime) -> str:
     """Makes a token and returns it: the only time it is seen. Raises Stale when the name is taken."""
+    if db.scalar(sa.select(users.c.name).where(users.c.name == name.lower())):
+        raise Stale(f"there is a user named {name} already")
     token = f"pm_{secrets.token_urlsafe(32)}"
     row = insert_new(db, api_tokens, {"name": name, "token_hash": digest(token), "role": role, "created_at": now})
     if row is None:
@@ -63,22 +65,37 @@ def sign_in(db: sa.Connection, name: str, now: datetime) -> str:
 
 
 def by_session(db: sa.Connection, value: str, now: datetime) -> Row | None:
-    """Name and role of a living session; a revoked token ends it."""
-    wish = (
-        sa.select(api_tokens.c.name, api_tokens.c.role)
+    """Name and role of a living session; a revoked token, or a user who was disabled, ends theirs.
+
+    `user`: whether it is that of a user, rather than of a token's holder.
+    """
+    known = digest(value)
+    holders = (
+        sa.select(api_tokens.c.name, api_tokens.c.role, sa.false().label("user"))
         .join_from(sessions, api_tokens, sessions.c.name == api_tokens.c.name)
-        .where(sessions.c.token_hash == digest(value), sessions.c.expires_at > now, api_tokens.c.revoked_at.is_(None))
+        .where(sessions.c.token_hash == known, sessions.c.expires_at > now, api_tokens.c.revoked_at.is_(None))
     )
-    return db.execute(wish).first()
+    people = (
+        sa.select(users.c.name, users.c.role, sa.true().label("user"))
+        .join_from(user_sessions, users, user_sessions.c.name == users.c.name)
+        .where(user_sessions.c.token_hash == known, user_sessions.c.expires_at > now, users.c.disabled_at.is_(None))
+    )
+    return db.execute(people.union_all(holders)).first()
 
 
 def sign_out(db: sa.Connection, value: str) -> None:
-    db.execute(sessions.delete().where(sessions.c.token_hash == digest(value)))
+    for table in (sessions, user_sessions):
+        db.execute(table.delete().where(table.c.token_hash == digest(value)))
+
+
+def end_sessions(db: sa.Connection, name: str) -> int:
+    """Signs the holder of a token out everywhere; how many sessions that were."""
+    return db.execute(sessions.delete().where(sessions.c.name == name)).rowcount
 
 
 def forget_expired(db: sa.Connection, now: datetime) -> None:
     """Takes away sessions and links whose time is over."""
-    for table in (sessions, sign_in_links):
+    for table in (sessions, sign_in_links, user_sessions, user_links):
         db.execute(table.delete().where(table.c.expires_at <= now))
 
 

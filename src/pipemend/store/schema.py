@@ -416,6 +416,47 @@ sessions = sa.Table(
     sa.Column("expires_at", Instant, nullable=False),
 )
 
+users = sa.Table(
+    "users",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),  # in small letters
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("password_hash", sa.Text),
+    sa.Column("issuer", sa.Text),  # whose word is taken for them, and how it calls them
+    sa.Column("subject", sa.Text),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("disabled_at", Instant),
+    sa.UniqueConstraint("issuer", "subject"),
+)
+
+user_sessions = sa.Table(
+    "user_sessions",
+    metadata,
+    sa.Column("token_hash", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, sa.ForeignKey("users.name"), nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("expires_at", Instant, nullable=False),
+    sa.Index("ix_user_sessions_name", "name"),
+)
+
+user_links = sa.Table(
+    "user_links",
+    metadata,
+    sa.Column("token_hash", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, sa.ForeignKey("users.name")),  # who may set a password; nobody: makes the first admin
+    sa.Column("expires_at", Instant, nullable=False),
+)
+
+sign_in_tries = sa.Table(
+    "sign_in_tries",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("address", sa.Text, nullable=False),
+    sa.Index("ix_sign_in_tries_at", "at"),
+)
+
 sign_in_links = sa.Table(
     "sign_in_links",
     metadata,

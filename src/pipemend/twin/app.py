@@ -19,6 +19,7 @@ from .doors import (
     openai,
     pagerduty,
     resource_manager,
+    single_sign_on,
     slack,
     teams,
     workflow_runs,
@@ -42,6 +43,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *pagerduty.OPERATIONS,
     *hooks.OPERATIONS,
     *heartbeat.OPERATIONS,
+    *single_sign_on.OPERATIONS,
     *control.OPERATIONS,
 )
 

@@ -24,6 +24,7 @@ from .logic_apps.runner import Runner
 from .logic_apps.workflows import DEFAULT, Workflow
 from .ports import Ports
 from .post import Postman
+from .single_sign_on import Provider
 from .slack.presses import Presses
 from .slack.workspace import Workspace
 
@@ -60,6 +61,7 @@ class World:
         self.listeners = Listeners()
         self.gemini = Model()
         self.openai = Model()
+        self.single_sign_on = Provider()
 
     def load_playbook(self, name: str, raw: Any, values: Mapping[str, Any]) -> str:
         """Makes a workflow of a definition, with those of the values that it has parameters for; its name.

@@ -27,7 +27,7 @@ from pipemend.web import (
     static_files,
     tokens,
 )
-from pipemend.web.auth import Patience, Viewer
+from pipemend.web.auth import Viewer
 from pipemend.web.envelope import Envelope
 from pipemend.web.live import Live
 from pipemend.web.operations import Worker
@@ -63,7 +63,8 @@ def create_app(services: Services, settings: Settings, *, worker: Worker | None 
     app.envelope = Envelope(super(Application, app).__call__, doors.find, [path[1:] for path in doors.doors])
     app.state.services, app.state.settings, app.state.worker = services, settings, worker
     app.state.doors, app.state.live = doors, Live(services.database, services.clock)
-    app.state.patience, app.state.choices = Patience(), pages.Choices()
+    app.state.choices = pages.Choices()
+    app.state.single_sign_on = _single_sign_on(app, settings, services.callback_secret)
     for door in (health, api, figures, operations, metrics, tokens, callback):
         app.include_router(door.router, responses=PROBLEM)
     for part in (sockets.router, static_files.router, pages.router):
@@ -98,6 +99,15 @@ def metrics_app(services: Services) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
     await app.state.live.close()
+
+
+def _single_sign_on(app: FastAPI, settings: Settings, secret: str) -> object | None:
+    """Its libraries are read only where it is configured."""
+    if not settings.oidc_issuer:
+        return None
+    from pipemend.web import single_sign_on
+
+    return single_sign_on.install(app, settings, secret)
 
 
 def _doors(services: Services, settings: Settings) -> Mapping[str, Door]:

@@ -1,9 +1,7 @@
 """Who asks: an API token in the header, or a session in a cookie; one dependency for both."""
 
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -18,16 +16,16 @@ from pipemend.store import access
 from pipemend.web.problems import Refusal
 
 SAFE = ("GET", "HEAD", "OPTIONS")
-PATIENCE = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """The holder of a token. `by_cookie`: a browser's session, whose requests may come from a foreign page."""
+    """A person, or a token's holder. `by_cookie`: a browser's session, whose requests may come from a foreign page."""
 
     name: str
     role: str
     by_cookie: bool
+    person: bool = False
 
     def may(self, role: str) -> bool:
         return access.ROLES.index(self.role) >= access.ROLES.index(role)
@@ -63,7 +61,7 @@ async def by_cookie(connection: HTTPConnection) -> User | None:
         return None
     services = services_of(connection)
     row = await services.database.read(partial(access.by_session, value=value, now=services.clock.now()))
-    return User(row.name, row.role, by_cookie=True) if row else None
+    return User(row.name, row.role, by_cookie=True, person=bool(row.user)) if row else None
 
 
 async def current_user(
@@ -125,24 +123,3 @@ def secure(connection: HTTPConnection) -> bool:
 def cookie_name(connection: HTTPConnection) -> str:
     """Over https the name itself forbids that another host or plain http sets the cookie."""
     return "__Host-pipemend" if secure(connection) else "pipemend"
-
-
-class Patience:
-    """Counts failed sign-ins: at most `limit` a minute and address."""
-
-    def __init__(self, limit: int = 10, addresses: int = 10_000) -> None:
-        self.limit = limit
-        self.addresses = addresses
-        self.failures: OrderedDict[str, list[datetime]] = OrderedDict()
-
-    def allows(self, address: str, now: datetime) -> bool:
-        return len(self._recent(address, now)) < self.limit
-
-    def failed(self, address: str, now: datetime) -> None:
-        self.failures[address] = [*self._recent(address, now), now]
-        self.failures.move_to_end(address)
-        if len(self.failures) > self.addresses:
-            self.failures.popitem(last=False)
-
-    def _recent(self, address: str, now: datetime) -> list[datetime]:
-        return [at for at in self.failures.get(address, ()) if (now - at).total_seconds() < PATIENCE]

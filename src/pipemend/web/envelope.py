@@ -28,7 +28,7 @@ TRANSPORT = (b"strict-transport-security", b"max-age=31536000")
 NO_STORE = (b"cache-control", b"no-store")  # unless the answer says otherwise
 # Of these paths the log has all, of our other ones the first part: the rest of a path may be a secret.
 WHOLE = ("/api/", "/dashboard/", "/static/")
-KNOWN = ("dashboard", "login", "logout", "healthz", "readyz", "ws", "metrics", "openapi.json")
+KNOWN = ("dashboard", "login", "logout", "welcome", "healthz", "readyz", "ws", "metrics", "openapi.json")
 QUIET = ("/healthz", "/readyz", "/static/")
 log = logging.getLogger("pipemend.access")
 

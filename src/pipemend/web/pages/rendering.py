@@ -1,5 +1,6 @@
 """Templates into pages."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
@@ -18,7 +19,7 @@ from pipemend.web.auth import User
 from pipemend.web.operations import automation_in
 from pipemend.web.pages import words
 
-PAGES = ("/dashboard", "/login", "/logout")
+PAGES = ("/dashboard", "/login", "/logout", "/welcome")
 ASKED_FOR = "HX-Request-Type"  # "partial": only what stands in <main>, and the banner
 
 environment = Environment(
@@ -60,8 +61,10 @@ def partial(request: Request) -> bool:
     return request.headers.get(ASKED_FOR) == "partial"
 
 
-def render(template: str, status: int = 200, /, **context: Any) -> HTMLResponse:
-    return HTMLResponse(environment.get_template(template).render(**context), status)
+def render(
+    template: str, status: int = 200, /, headers: Mapping[str, str] | None = None, **context: Any
+) -> HTMLResponse:
+    return HTMLResponse(environment.get_template(template).render(**context), status, headers)
 
 
 def error_page(request: Request, status: int, detail: str) -> Response | None:

@@ -1,52 +1,67 @@
-"""Signing in with an API token or a one-time link, and out."""
+"""Signing in with name and password, an API token or a one-time link, and out."""
 
 from functools import partial
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Form, Request
 from starlette.responses import RedirectResponse, Response
 
 from pipemend.flows.services import Services
-from pipemend.store import access
-from pipemend.web.auth import Patience, Served, by_cookie, cookie_name, same_origin, secure
+from pipemend.store import access, people
+from pipemend.web import passwords
+from pipemend.web.auth import Configured, Served, by_cookie, cookie_name, secure
+from pipemend.web.entry import WAIT, begin_try, enter, inside, refuse_other_sites
 from pipemend.web.pages.rendering import render
-from pipemend.web.problems import Refusal
 
-HOME = "/dashboard"
 router = APIRouter()
-Field = Annotated[str, Form(max_length=2000)]
+Field = Annotated[str, Form(max_length=2000, pattern=r"^[^\x00]*$")]
 
 
 @router.get("/login")
-async def login_page(request: Request, services: Served, link: str = "", next: str = "") -> Response:
+async def login_page(
+    request: Request, services: Served, settings: Configured, link: str = "", next: str = ""
+) -> Response:
     """The form; with a one-time link straight to the dashboard."""
     if link:
         return await _by_link(request, services, link, next)
     if await by_cookie(request):
-        return RedirectResponse(_inside(next), 303)
-    return _form(next)
+        return RedirectResponse(inside(next), 303)
+    return await form(request, services, next)
 
 
 @router.post("/login")
-async def login(request: Request, services: Served, token: Field = "", next: Field = "") -> Response:
-    """Opens a session for the holder of the token."""
-    if not same_origin(request):
-        raise Refusal(403, "this request came from another site")
-    if refusal := _too_many(request, services, next):
-        return refusal
-    row = await services.database.read(partial(access.by_token, token=token.strip()))
-    if row is None:
-        return _failed(request, services, next, "This token is not valid.")
-    return await _signed_in(request, services, row.name, next)
+async def login(
+    request: Request, services: Served, name: Field = "", password: Field = "", token: Field = "", next: Field = ""
+) -> Response:
+    """Opens a session for the user of this name and password, or for the holder of the token."""
+    refuse_other_sites(request)
+    number = await begin_try(request, services, name)
+    if number is None:
+        return await _too_many(request, services, next)
+    if token.strip():
+        row = await services.database.read(partial(access.by_token, token=token.strip()))
+        if row is None:
+            return await form(request, services, next, "This token is not valid.", 401)
+        return await _enter_as_holder(request, services, row.name, number, next)
+    user = await services.database.read(partial(people.find, name=name))
+    usable = user is not None and user.disabled_at is None
+    if not await passwords.fits(password, user.password_hash if user is not None and usable else None):
+        return await form(request, services, next, "Name and password do not fit.", 401)
+
+    def unit(db: sa.Connection) -> str:
+        people.forgive_try(db, number)
+        now = services.clock.now()
+        access.forget_expired(db, now)
+        return people.sign_in(db, people.get(db, name).name, now)
+
+    return await enter(request, services, await services.database.write(unit), people.SESSION, next)
 
 
 @router.post("/logout")
 async def logout(request: Request, services: Served) -> Response:
     """Ends the session of this browser."""
-    if not same_origin(request):
-        raise Refusal(403, "this request came from another site")
+    refuse_other_sites(request)
     if value := request.cookies.get(cookie_name(request)):
         await services.database.write(partial(access.sign_out, value=value))
     answer = RedirectResponse("/login", 303)
@@ -54,60 +69,43 @@ async def logout(request: Request, services: Served) -> Response:
     return answer
 
 
+async def form(request: Request, services: Services, next: str, why: str = "", status: int = 200) -> Response:
+    """The page with every way in that there is here."""
+    settings = request.app.state.settings
+    return render(
+        "login.html",
+        status,
+        next=next if inside(next) == next else "",
+        why=why,
+        users=await services.database.read(people.anybody),
+        single_sign_on=settings.oidc_name if settings.oidc_issuer else "",
+    )
+
+
 async def _by_link(request: Request, services: Services, link: str, next: str) -> Response:
-    if refusal := _too_many(request, services, next):
-        return refusal
+    number = await begin_try(request, services)
+    if number is None:
+        return await _too_many(request, services, next)
     name = await services.database.write(partial(access.use_link, value=link, now=services.clock.now()))
     if name is None:
-        return _failed(request, services, next, "This link was used already, or its time is over.")
-    return await _signed_in(request, services, name, next)
+        why = "This link was used already, or its time is over."
+        return await form(request, services, next, why, 401)
+    return await _enter_as_holder(request, services, name, number, next)
 
 
-async def _signed_in(request: Request, services: Services, name: str, next: str) -> Response:
+async def _enter_as_holder(request: Request, services: Services, name: str, number: int, next: str) -> Response:
+    """A session for the holder of a token."""
     now = services.clock.now()
 
     def unit(db: sa.Connection) -> str:
+        people.forgive_try(db, number)
         access.forget_expired(db, now)
         return access.sign_in(db, name, now)
 
-    value = await services.database.write(unit)
-    answer = RedirectResponse(_inside(next), 303)
-    answer.set_cookie(
-        cookie_name(request),
-        value,
-        max_age=int(access.SESSION.total_seconds()),
-        secure=secure(request),
-        httponly=True,
-        samesite="lax",
-    )
+    return await enter(request, services, await services.database.write(unit), access.SESSION, next)
+
+
+async def _too_many(request: Request, services: Services, next: str) -> Response:
+    answer = await form(request, services, next, "Too many failed attempts. Please wait a minute.", 429)
+    answer.headers.update(WAIT)
     return answer
-
-
-def _too_many(request: Request, services: Services, next: str) -> Response | None:
-    patience: Patience = request.app.state.patience
-    if patience.allows(_address(request), services.clock.now()):
-        return None
-    answer = _form(next, "Too many failed attempts. Please wait a minute.", 429)
-    answer.headers["Retry-After"] = "60"
-    return answer
-
-
-def _failed(request: Request, services: Services, next: str, why: str) -> Response:
-    patience: Patience = request.app.state.patience
-    patience.failed(_address(request), services.clock.now())
-    return _form(next, why, 401)
-
-
-def _form(next: str, why: str = "", status: int = 200) -> Response:
-    return render("login.html", status, next=next if _inside(next) == next else "", why=why)
-
-
-def _address(request: Request) -> str:
-    return request.client.host if request.client else ""
-
-
-def _inside(next: str) -> str:
-    """Where to go after signing in: an address of our own pages, never another site's."""
-    parts = urlsplit(next)
-    ours = not parts.scheme and not parts.netloc and parts.path.startswith("/dashboard")
-    return next if ours and next.isprintable() and "\\" not in next else HOME

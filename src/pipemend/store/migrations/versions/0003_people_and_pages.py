@@ -1,4 +1,4 @@
-"""Issues that people move, pipelines that they edit, masked failures, routes of tickets and storms."""
+"""Issues that people move, pipelines they edit, masked failures, routes of tickets, and people who sign in."""
 
 from collections.abc import Sequence
 
@@ -27,9 +27,12 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["ticket_id"], ["tickets.id"], name=op.f("fk_issues_ticket_id")),
         sa.PrimaryKeyConstraint("ticket_id", name=op.f("pk_issues")),
     )
+    _add_users()
 
 
 def downgrade() -> None:
+    for table in ("sign_in_tries", "user_links", "user_sessions", "users"):
+        op.drop_table(table)
     _no_routes()
     op.drop_table("issues")
     op.drop_index("ix_tickets_itsm_ticket_id", "tickets")
@@ -83,3 +86,45 @@ def _one_storm_of(columns: Sequence[str]) -> None:
     op.create_index(
         "uq_storms_living", "storms", list(columns), unique=True, sqlite_where=LIVING, postgresql_where=LIVING
     )
+
+
+def _add_users() -> None:
+    op.create_table(
+        "users",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("role", sa.Text(), nullable=False),
+        sa.Column("password_hash", sa.Text(), nullable=True),
+        sa.Column("issuer", sa.Text(), nullable=True),
+        sa.Column("subject", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.Text(), nullable=False),
+        sa.Column("disabled_at", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_users")),
+        sa.UniqueConstraint("issuer", "subject", name=op.f("uq_users_issuer_subject")),
+    )
+    op.create_table(
+        "user_sessions",
+        sa.Column("token_hash", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.Text(), nullable=False),
+        sa.Column("expires_at", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["name"], ["users.name"], name=op.f("fk_user_sessions_name")),
+        sa.PrimaryKeyConstraint("token_hash", name=op.f("pk_user_sessions")),
+    )
+    op.create_index("ix_user_sessions_name", "user_sessions", ["name"])
+    op.create_table(
+        "user_links",
+        sa.Column("token_hash", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=True),
+        sa.Column("expires_at", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["name"], ["users.name"], name=op.f("fk_user_links_name")),
+        sa.PrimaryKeyConstraint("token_hash", name=op.f("pk_user_links")),
+    )
+    op.create_table(
+        "sign_in_tries",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("at", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sign_in_tries")),
+    )
+    op.create_index("ix_sign_in_tries_at", "sign_in_tries", ["at"])

@@ -17,6 +17,12 @@ def put_identity(world: World, call: Call) -> Answer:
     return json_answer(asdict(world.identity))
 
 
+def put_single_sign_on(world: World, call: Call) -> Answer:
+    """Who is signed in at the provider."""
+    world.single_sign_on.present = changed(world.single_sign_on.present, call)
+    return json_answer(asdict(world.single_sign_on.present))
+
+
 def put_workflow(world: World, call: Call) -> Answer:
     """With a `definition` the workflow is that: it is carried out, and does no longer play anything."""
     name, given = call.params["workflow"], body(call)
@@ -44,6 +50,7 @@ def callbacks(world: World, _: Call) -> Answer:
 
 OPERATIONS = (
     operation(SERVICE, "putIdentity", "PUT", "/twin/identity", put_identity),
+    operation(SERVICE, "putSingleSignOn", "PUT", "/twin/single-sign-on", put_single_sign_on),
     operation(SERVICE, "putWorkflow", "PUT", "/twin/workflows/{workflow}", put_workflow),
     operation(SERVICE, "workflowRuns", "GET", "/twin/workflows/{workflow}/runs", workflow_runs),
     operation(SERVICE, "callbacks", "GET", "/twin/callbacks", callbacks),

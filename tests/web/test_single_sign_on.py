@@ -14,7 +14,18 @@ from pipemend.store import people, schema
 from pipemend.twin import running
 from tests.web.world import BASE, World, build
 
-GROUPS = {"oidc_admin_groups": "chiefs", "oidc_operator_groups": "data-platform, on-call"}
+
+def installation(database_url: str, issuer: str) -> World:
+    return build(
+        database_url,
+        public_url=BASE,
+        allowed_hosts="127.0.0.1",
+        oidc_issuer=issuer,
+        oidc_client_id="pipemend",
+        oidc_client_secret="twin-oidc-secret",
+        oidc_admin_groups="chiefs",
+        oidc_operator_groups="data-platform, on-call",
+    )
 
 
 @dataclass
@@ -41,8 +52,7 @@ class Office:
 @pytest.fixture
 async def office(sqlite_url: str) -> AsyncIterator[Office]:
     async with running() as twin, httpx.AsyncClient(base_url=twin, trust_env=False) as provider:
-        oidc = {"oidc_issuer": f"{twin}/oidc", "oidc_client_id": "pipemend", "oidc_client_secret": "twin-oidc-secret"}
-        world = build(sqlite_url, public_url=BASE, allowed_hosts="127.0.0.1", **oidc, **GROUPS)
+        world = installation(sqlite_url, f"{twin}/oidc")
         yield Office(world, provider)
         await world.app.state.live.close()
         world.database.close()
@@ -147,8 +157,7 @@ async def test_a_provider_that_calls_itself_otherwise_is_not_the_one_we_mean(off
 
 
 async def test_a_provider_that_is_away_is_said_in_words(sqlite_url: str):
-    oidc = {"oidc_issuer": "http://127.0.0.1:9/oidc", "oidc_client_id": "x", "oidc_client_secret": "y"}
-    world = build(sqlite_url, public_url=BASE, allowed_hosts="127.0.0.1", **oidc, **GROUPS)
+    world = installation(sqlite_url, "http://127.0.0.1:9/oidc")
     async with world.client() as browser:
         answer = await browser.get("/login/oidc")
     world.database.close()

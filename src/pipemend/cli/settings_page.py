@@ -42,6 +42,8 @@ nothing yet."""
 LISTENERS = """\
 Each can be set for single pipelines or teams too, or for them alone: see [who is told](../howto/who-is-told.md).
 Address and secret of the webhook go together."""
+SINGLE_SIGN_ON = """Issuer, client id and secret go together, with `PUBLIC_URL` and the groups of at least one role:
+[how to let people sign in](../howto/let-people-sign-in.md)."""
 TICKETS = f"""\
 A ticket may stay open for as long as its severity says. Without `SLA_SECONDS`:
 {", ".join(f"{severity} {level.sla_seconds}" for severity, level in LEVELS.items())}."""
@@ -79,6 +81,7 @@ GROUPS = (
     Group("Jira", "The first three go together.", ("jira_",)),
     Group("Teams, PagerDuty, and whoever listens", LISTENERS, ("teams_", "pagerduty_", "webhook_")),
     Group("The model that explains", "", ("gemini_", "model_", "google_", "openai_", "ollama_")),
+    Group("Single sign-on", SINGLE_SIGN_ON, ("oidc_",)),
     Group("Tickets", TICKETS, ("sla_", "finops_")),
     Group(
         "The server",

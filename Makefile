@@ -89,6 +89,9 @@ format: $(READY) ## let ruff put things right
 docs: $(READY) ## write the pages that are made from the code
 	@$(BIN)/python -m pipemend.cli.settings_page docs/reference/settings.md
 
+pictures: setup ## take the pictures of the dashboard anew, while the demo runs
+	@$(BIN)/python -m tests.scenarios.screenshots
+
 # Newer versions: make lock UPGRADE=1
 lock: $(READY) ## write requirements/*.txt anew
 	$(COMPILE) $(if $(UPGRADE),--upgrade) -o requirements/dev.txt pyproject.toml requirements/dev.in

@@ -296,3 +296,10 @@ async def test_everything_carries_the_security_headers(small_world: World):
         assert "unsafe" not in answer.headers["content-security-policy"]
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_no_token_has_a_name_that_the_machine_signs_with(small_world: World):
+    async with await small_world.a_client("admin") as client:
+        for name in ("AI_AUTO_HEAL", "pipeline", "Recovered", "MERGED", "Pipemend"):
+            answer = await client.post("/api/tokens", json={"name": name, "role": "viewer"})
+            assert (answer.status_code, "itself uses" in answer.text) == (409, True), answer.text

@@ -8,12 +8,15 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from pipemend.core.errors import NotFound, Stale
+from pipemend.core.ticket import AI_USER, MERGED_USER, PIPELINE_USER, RECOVERED_USER
 from pipemend.store.rows import Row, insert_new
 from pipemend.store.schema import api_tokens, sessions, sign_in_links, user_links, user_sessions, users
 
 ROLES = ("viewer", "operator", "admin")
 SESSION = timedelta(hours=12)
 LINK = timedelta(minutes=15)
+# Names that tickets and the audit trail keep for the machine.
+OURS = {name.lower() for name in (AI_USER, PIPELINE_USER, RECOVERED_USER, MERGED_USER, "pipemend")}
 
 
 def digest(token: str) -> str:
@@ -21,7 +24,9 @@ def digest(token: str) -> str:
 
 
 def add_token(db: sa.Connection, name: str, role: str, now: datetime) -> str:
-    """Makes a token and returns it: the only time it is seen. Raises Stale when the name is taken."""
+    """Makes a token and returns it: the only time it is seen. Raises Stale when the name is taken, or the machine's."""
+    if name.lower() in OURS:
+        raise Stale(f"{name} is a name that Pipemend itself uses")
     if db.scalar(sa.select(users.c.name).where(users.c.name == name.lower())):
         raise Stale(f"there is a user named {name} already")
     token = f"pm_{secrets.token_urlsafe(32)}"

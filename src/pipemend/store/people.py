@@ -8,16 +8,13 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from pipemend.core.errors import NotFound, Stale
-from pipemend.core.ticket import AI_USER, MERGED_USER, PIPELINE_USER, RECOVERED_USER
-from pipemend.store.access import digest
+from pipemend.store.access import OURS, digest
 from pipemend.store.rows import Row, insert_new
 from pipemend.store.schema import api_tokens, sign_in_tries, user_links, user_sessions, users
 
 SESSION = timedelta(days=7)
 LINK = timedelta(hours=24)
 NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,99}")
-# Names that tickets and the audit trail keep for the machine.
-OURS = {name.lower() for name in (AI_USER, PIPELINE_USER, RECOVERED_USER, MERGED_USER, "pipemend")}
 # Failed tries that are enough, and the time within which they count.
 AN_ADDRESS, A_NAME = (10, timedelta(minutes=1)), (20, timedelta(minutes=15))
 

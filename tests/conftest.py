@@ -21,8 +21,22 @@ settings.load_profile("busy")
 ON_BOTH = ("again", "approvals", "budgets", "healing", "leases", "once", "owed", "presses", "telling", "tickets")
 
 
+# Long ones of which `make test` runs one kind, and `make soak` this one too.
+ONCE_IS_ENOUGH = {
+    "test_ten_times_too_much_never_exceeds_a_budget_and_all_get_their_turn": "sqlite",
+    "test_a_crowd_that_waits_hides_no_attempt_that_has_to_be_looked_at": "sqlite",
+    "test_a_long_replay_under_fire_loses_and_doubles_nothing": "sqlite",
+    "test_what_is_in_the_air_is_neither_lost_nor_doubled": "sqlite",
+    "test_without_slack_jira_and_model_the_rest_works": "postgresql",
+    "test_what_fails_while_we_are_down_is_found_at_the_start": "sqlite",
+}
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_itemcollected(item: pytest.Item) -> None:
+    name = item.name.partition("[")[0]
+    if name in ONCE_IS_ENOUGH and ONCE_IS_ENOUGH[name] in item.name:
+        item.add_marker(pytest.mark.soak)
     flow = item.path.stem.removeprefix("test_") if item.path.parent.name in ("flows", "notifiers") else None
     if flow is not None and flow not in ON_BOTH and "postgresql" in item.name:
         item.add_marker(pytest.mark.soak)

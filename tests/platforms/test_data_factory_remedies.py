@@ -123,11 +123,11 @@ async def test_being_told_to_wait_is_obeyed_twice(
     stage: Twin, adf: DataFactory, remedy: RetryPipeline, patience: Patience, status: int
 ):
     run = await failed_run(stage, adf)
-    await stage.fault("arm", "createRun", "status", status=status, headers={"Retry-After": "5"}, times=2)
+    await stage.fault("arm", "createRun", "status", status=status, headers={"Retry-After": "2"}, times=2)
     progress = await remedy.advance(attempt_for(run), Stage())
 
     assert isinstance(progress, Running)
-    assert patience.pauses == [5, 5]
+    assert patience.pauses == [2, 4]
     assert await calls(stage) == (3, 1)
 
 

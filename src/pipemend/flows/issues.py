@@ -8,7 +8,7 @@ from functools import partial
 import sqlalchemy as sa
 
 from pipemend.core.commands import Acknowledge, Command, LetGo, Reopen, TakeOver
-from pipemend.core.errors import OutsideError, Stale
+from pipemend.core.errors import OutsideError, ShutOut, Stale
 from pipemend.core.issue import IssueChange, IssueState
 from pipemend.core.ticket import Status, Ticket
 from pipemend.flows import commands
@@ -50,7 +50,7 @@ async def _us(change: IssueChange) -> str:
     try:
         return await change.us()
     except OutsideError as error:
-        if error.transient:
+        if error.transient and not isinstance(error, ShutOut):
             raise
         log.warning("the tool of an issue does not say who we are there", extra={"error": str(error)})
         return ""  # without a token that works we do nothing there either

@@ -142,6 +142,11 @@ def notifiers(settings: Settings, routes: Sequence[Route]) -> Mapping[str, Notif
     return {notifier.name: notifier for notifier in built if notifier is not None}
 
 
+def explainer(settings: Settings) -> Analyzer | None:
+    """The models that explain beside the rules; none where none has a key or an address."""
+    return cast("Analyzer | None", import_module(MODEL).build(settings))
+
+
 def policy(settings: Settings) -> Policy:
     """What the settings say, as values."""
     seconds = settings.levels_seconds
@@ -198,7 +203,7 @@ def build_services(
         platforms=platforms(settings, clock, playbooks(settings, clock, http, secret), books),
         notifiers=notifiers(settings, books.routes),
         analyzer=cast(Analyzer, import_module(RULES).build(settings)),
-        explainer=cast("Analyzer | None", import_module(MODEL).build(settings)),
+        explainer=explainer(settings),
         playbooks=books,
         policy=policy(settings),
         callback_secret=secret,

@@ -83,6 +83,14 @@ def migrate() -> None:
 
 
 @app.command()
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Tries every connection, says what is wrong and how to mend it, and then exits with 1. Starts nothing."""
+    from pipemend.cli.doctor import run
+
+    raise typer.Exit(run(as_json=as_json))
+
+
+@app.command()
 def demo(
     headless: Annotated[
         bool, typer.Option("--headless", help="Run to the end, print the checks, exit 0 or 1.")

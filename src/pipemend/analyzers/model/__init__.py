@@ -11,8 +11,10 @@ from dataclasses import dataclass, replace
 from pipemend import meters
 from pipemend.analyzers.model.answer import diagnosis
 from pipemend.analyzers.model.asking import Ask, Reply, gemini, ollama, openai
+from pipemend.analyzers.model.checks import chains
 from pipemend.analyzers.model.question import question, quotable
 from pipemend.analyzers.rules import explain
+from pipemend.core.checkup import Chain
 from pipemend.core.errors import NoAnswer, OutsideError
 from pipemend.core.rca import Diagnosis, Failure, History
 from pipemend.settings import Settings
@@ -32,8 +34,9 @@ class Asked:
 class Model:
     """The analyzer that asks models, in order, until one answers. Each is asked once, within one limit for all."""
 
-    def __init__(self, models: Sequence[Asked], seconds: float = TOTAL_SECONDS) -> None:
+    def __init__(self, models: Sequence[Asked], seconds: float = TOTAL_SECONDS, chains: Sequence[Chain] = ()) -> None:
         self.models = models
+        self._chains = chains
         self._seconds = seconds
 
     async def diagnose(self, failure: Failure, past: History) -> Diagnosis:
@@ -44,6 +47,9 @@ class Model:
         said = diagnosis(model, reply.said, candidate, quotable(failure, past))
         kept = {"prompt": asked, "answer": reply.said.model_dump(), "tokens": reply.tokens, "cost": reply.cost}
         return replace(said, fingerprint=candidate.fingerprint, details={**said.details, **kept})
+
+    def checks(self) -> Sequence[Chain]:
+        return self._chains
 
     async def _first_answer(self, asked: str) -> tuple[str, Reply]:
         loop = asyncio.get_running_loop()
@@ -73,7 +79,7 @@ def _of_all(errors: Sequence[OutsideError]) -> OutsideError:
 def build(settings: Settings) -> Model | None:
     """The models of the settings; none where none has a key or an address."""
     found = [Asked(model, _ask(settings, provider, model)) for provider, model in settings.models]
-    return Model(found) if found else None
+    return Model(found, chains=chains(settings)) if found else None
 
 
 def _ask(settings: Settings, provider: str, model: str) -> Ask:

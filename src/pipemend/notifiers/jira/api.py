@@ -52,6 +52,13 @@ class Api:
     async def get(self, path: str, **query: str | int) -> Mapping[str, Any]:
         return await self._call("GET", path, params=query)
 
+    async def get_list(self, path: str) -> Sequence[Mapping[str, Any]]:
+        """The objects of an answer that is a list."""
+        found = await self._send("GET", path)
+        if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+            raise Unreadable(f"{NAME} answered GET {path} with no list")
+        return found
+
     async def post(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
         return await self._call("POST", path, json=body)
 
@@ -62,15 +69,18 @@ class Api:
         await self._http.close()
 
     async def _call(self, verb: str, path: str, **request: Any) -> Mapping[str, Any]:
+        body = await self._send(verb, path, **request)
+        if not isinstance(body, dict):
+            raise Unreadable(f"{NAME} answered {verb} {path} with no object")
+        return body
+
+    async def _send(self, verb: str, path: str, **request: Any) -> Any:
         auth = (self._account.email, self._account.token.get_secret_value())
         with meters.outside("jira", f"{verb} {KEY.sub('{key}', path)}"):
             answer = await self._http.send(NAME, verb, self._base + path, deadline=self._deadline, auth=auth, **request)
             if not answer.good:
                 raise _translated(answer)
-            body = answer.json(NAME) if answer.body else {}
-            if not isinstance(body, dict):
-                raise Unreadable(f"{NAME} answered {verb} {path} with no object", status=answer.status)
-            return body
+            return answer.json(NAME) if answer.body else {}
 
 
 def listed(answer: Mapping[str, Any], name: str) -> Sequence[Mapping[str, Any]]:

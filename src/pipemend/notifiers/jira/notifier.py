@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from pipemend.clients.http import Http
 from pipemend.core.alert import Door
+from pipemend.core.checkup import Chain
 from pipemend.core.errors import NoAnswer, Throttled, Unreachable, Unreadable
 from pipemend.core.events import StormBegan, TicketOpened
 from pipemend.core.ports import Digest, Limits, News, Receipt
@@ -17,6 +18,7 @@ from pipemend.core.route import Route
 from pipemend.notifiers.jira import digest as digests
 from pipemend.notifiers.jira import messages
 from pipemend.notifiers.jira.api import Account, Api, listed
+from pipemend.notifiers.jira.checks import chain
 from pipemend.notifiers.jira.closing import close, reopen
 from pipemend.notifiers.jira.document import Node, all_text, paragraphs
 from pipemend.notifiers.jira.door import Webhook
@@ -97,6 +99,9 @@ class Jira:
             return await self._begin(digest, told, content)
         issue, _ = await self._describe(issue, content)
         return (await self._say(digest, issue, told)).receipt()
+
+    def checks(self) -> Sequence[Chain]:
+        return [chain(self._api, self._project, ISSUE_TYPE)]
 
     async def close(self) -> None:
         await self._api.close()

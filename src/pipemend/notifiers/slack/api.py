@@ -1,6 +1,7 @@
 """Slack's Web API: one call, one request, one deadline, and its errors in our words."""
 
 import asyncio
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,10 @@ from pipemend.core.errors import NoAnswer, OutsideError, Refused, ShutOut, Throt
 if TYPE_CHECKING:
     from slack_sdk.errors import SlackApiError
     from slack_sdk.web.async_client import AsyncWebClient
+    from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 DEADLINE = 10.0
+CHANNEL_ID = re.compile("[CGD][A-Z0-9]{8,}")
 SLOW_DOWN = ("ratelimited", "rate_limited")
 PASSING = ("internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org")
 
@@ -65,18 +68,31 @@ class Api:
         with meters.outside("slack", method):
             return await self._call(method, json=arguments)
 
+    async def scopes(self) -> frozenset[str]:
+        """What the token may do, as Slack tells it beside its answer; nothing where it does not."""
+        with meters.outside("slack", "auth.test"):
+            answer = await self._answer("auth.test", http_verb="GET")
+        told = {str(name).lower(): str(value) for name, value in answer.headers.items()}
+        return frozenset(filter(None, (scope.strip() for scope in told.get("x-oauth-scopes", "").split(","))))
+
     async def close(self) -> None:
         if self._client and self._client.session:
             await self._client.session.close()
         self._client = None
 
     async def _call(self, method: str, **request: Any) -> Mapping[str, Any]:
+        found = (await self._answer(method, **request)).data
+        if not isinstance(found, dict):
+            raise Unreadable(f"Slack's answer to {method} makes no sense")
+        return found
+
+    async def _answer(self, method: str, **request: Any) -> "AsyncSlackResponse":
         import aiohttp
         from slack_sdk.errors import SlackApiError, SlackClientError
 
         try:
             async with asyncio.timeout(self._deadline):
-                answer = (await self._open().api_call(method, **request)).data
+                return await self._open().api_call(method, **request)
         except TimeoutError:
             raise NoAnswer(f"Slack did not answer {method} within {self._deadline:g} s") from None
         except aiohttp.ClientConnectorError as error:
@@ -90,9 +106,6 @@ class Api:
         except (SlackClientError, ValueError, AttributeError, TypeError):
             # The SDK trips over an answer that is JSON but no object, or plain text.
             raise Unreadable(f"Slack's answer to {method} makes no sense") from None
-        if not isinstance(answer, dict):
-            raise Unreadable(f"Slack's answer to {method} makes no sense")
-        return answer
 
     def _open(self) -> "AsyncWebClient":
         if self._client is None:

@@ -1,7 +1,6 @@
 """Tells Slack. The edit comes before the post: an edit may be repeated, a post may not."""
 
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -9,11 +8,13 @@ from typing import Any
 
 from pipemend.clients.http import Http
 from pipemend.core.alert import Door
+from pipemend.core.checkup import Chain
 from pipemend.core.errors import Unreadable
 from pipemend.core.ports import Digest, Limits, News, Receipt, Take
 from pipemend.core.route import Route
+from pipemend.notifiers.slack import checks
 from pipemend.notifiers.slack import digest as digests
-from pipemend.notifiers.slack.api import Api, SlackRefused
+from pipemend.notifiers.slack.api import CHANNEL_ID, Api, SlackRefused
 from pipemend.notifiers.slack.blocks import Blocks, fitting
 from pipemend.notifiers.slack.buttons import buttons
 from pipemend.notifiers.slack.door import Signed
@@ -34,7 +35,6 @@ PAGE, PAGES = 200, 5
 # Slack takes about one message a second in a channel, and more of them in short bursts.
 LIMITS = Limits(at_once=4, per_second=1.0, burst=30)
 METADATA = "pipemend_event"
-CHANNEL_ID = re.compile("[CGD][A-Z0-9]{8,}")
 
 
 class Slack:
@@ -43,12 +43,21 @@ class Slack:
     name = "slack"
     limits = LIMITS
 
-    def __init__(self, api: Api, channel: str, door: Signed | None = None, socket: Socket | None = None) -> None:
+    def __init__(
+        self,
+        api: Api,
+        channel: str,
+        door: Signed | None = None,
+        socket: Socket | None = None,
+        *,
+        groups: bool = False,
+    ) -> None:
         self._api = api
         self._channel = channel
         self._ids: dict[str, str] = {}  # of channels that are set by their names
         self._heard_by = [way for way in (door, socket) if way is not None]
         self._socket = socket
+        self._groups = groups  # whether user groups may press the buttons
         self.doors: tuple[Door, ...] = (door.door,) if door else ()
 
     async def listen(self, take: Take) -> None:
@@ -83,6 +92,9 @@ class Slack:
         if said := digests.reply(digest):
             await self._reply(digest, str(place["channel"]), str(place["ts"]), said)
         return Receipt({"channel": place["channel"], "ts": place["ts"]})
+
+    def checks(self) -> Sequence[Chain]:
+        return checks.chains(self._api, self._channel, self._groups, self._socket.api if self._socket else None)
 
     async def close(self) -> None:
         await self._api.close()
@@ -224,7 +236,8 @@ def build(settings: Settings, _: Sequence[Route] = ()) -> Slack | None:
     door = Signed(settings.slack_signing_secret, heard) if settings.slack_signing_secret else None
     opens = Api(settings.slack_app_token, settings.slack_api_url) if settings.slack_app_token else None
     socket = Socket(opens, heard, may_call) if opens else None
-    return Slack(api, settings.slack_alert_channel, door, socket)
+    groups = any(name.startswith("S") for name in settings.operators)
+    return Slack(api, settings.slack_alert_channel, door, socket, groups=groups)
 
 
 def _may_call(settings: Settings, url: str) -> bool:

@@ -39,7 +39,7 @@ class Socket:
         allows: Callable[[str], bool],
         pauses: Sequence[float] = PAUSES,
     ) -> None:
-        self._api, self._interactions, self._allows, self._pauses = api, interactions, allows, pauses
+        self.api, self._interactions, self._allows, self._pauses = api, interactions, allows, pauses
 
     async def listen(self, take: Take) -> None:
         """Until it is cancelled."""
@@ -54,7 +54,7 @@ class Socket:
             await asyncio.sleep(pause)
 
     async def close(self) -> None:
-        await self._api.close()
+        await self.api.close()
         await self._interactions.close()
 
     async def _line(self, take: Take) -> str:
@@ -75,7 +75,7 @@ class Socket:
         """Raises OutsideError, TimeoutError or an error of the client."""
         import aiohttp
 
-        url = (await self._api.write(OPENS)).get("url")
+        url = (await self.api.write(OPENS)).get("url")
         if not isinstance(url, str) or not self._allows(url):
             raise Unreadable("Slack named no address for the socket that is among ALLOWED_HOSTS")
         async with asyncio.timeout(CONNECT_SECONDS):

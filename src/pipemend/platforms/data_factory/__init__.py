@@ -18,7 +18,7 @@ def build(settings: Settings, clock: Clock) -> DataFactory:
         factory, close = _connected(connection)
         factories.append(factory)
         closes += close
-    return DataFactory(factories, clock, closes)
+    return DataFactory(factories, clock, closes, may_start=settings.auto_remediation_enabled)
 
 
 def _connected(connection: connections.Connection) -> tuple[Factory, list[Close]]:

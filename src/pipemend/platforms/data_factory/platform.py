@@ -6,11 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 from pipemend.clients.answers import fingerprint
 from pipemend.core.alert import Alert, Door, Signal
+from pipemend.core.checkup import Chain
 from pipemend.core.clock import Clock
 from pipemend.core.ports import Remedy
 from pipemend.core.rca import Failure, Fault
 from pipemend.core.run import Changes, Resource, Run, RunRef
 from pipemend.platforms.data_factory import alerts
+from pipemend.platforms.data_factory.checks import chain
 from pipemend.platforms.data_factory.client import Factories, Factory, Filters
 from pipemend.platforms.data_factory.failures import Search
 from pipemend.platforms.data_factory.feed import Feed
@@ -33,8 +35,11 @@ class DataFactory:
     resource_types: tuple[str, ...] = (alerts.FACTORIES,)
     doors: tuple[Door, ...] = ()
 
-    def __init__(self, factories: Sequence[Factory], clock: Clock, closes: Sequence[Close] = ()) -> None:
+    def __init__(
+        self, factories: Sequence[Factory], clock: Clock, closes: Sequence[Close] = (), *, may_start: bool = True
+    ) -> None:
         self.factories = Factories(factories)
+        self._may_start = may_start
         self._clock = clock
         self._closes = closes
         self._feeds = {factory.resource.id: Feed(factory, clock) for factory in factories}
@@ -116,9 +121,19 @@ class DataFactory:
     async def cancel(self, ref: RunRef) -> None:
         await self.factories.of(ref.resource).cancel(ref.run_id)
 
+    def checks(self) -> Sequence[Chain]:
+        return [chain(self.factories.of(one.id), self._clock, self._no_reruns) for one in self.connections]
+
     async def close(self) -> None:
         for close in self._closes:
             await close()
+
+    def _no_reruns(self) -> str:
+        """Why we start none ourselves, as far as we know it; or nothing."""
+        if not self._may_start:
+            return "AUTO_REMEDIATION_ENABLED is off: no reruns are started, so the role need not allow them"
+        by_playbook = self.remedies["retry_pipeline"].via == "playbook"
+        return "the playbook starts them, with an identity of its own" if by_playbook else ""
 
     async def _with_activity(self, runs: Sequence[Run], activity: str) -> Sequence[Run]:
         failures = await asyncio.gather(*(self.failure(run) for run in runs))

@@ -8,11 +8,13 @@ from urllib.parse import urlsplit
 from pipemend.clients.answers import fingerprint
 from pipemend.core.alert import Alert, Door, Signal
 from pipemend.core.attempt import Attempt
+from pipemend.core.checkup import Chain
 from pipemend.core.clock import Clock
 from pipemend.core.ports import Remedy
 from pipemend.core.rca import Failure, Fault
 from pipemend.core.run import Changes, Resource, Run, RunRef
 from pipemend.platforms.databricks import alerts
+from pipemend.platforms.databricks.checks import chain
 from pipemend.platforms.databricks.client import Json, Workspace, Workspaces
 from pipemend.platforms.databricks.clusters import RestartCluster
 from pipemend.platforms.databricks.failures import Search, cluster_of, failed_tasks
@@ -168,6 +170,9 @@ class Databricks:
 
     async def cancel(self, ref: RunRef) -> None:
         await self.workspaces.of(ref.resource).cancel(repair_of(ref.run_id)[0])
+
+    def checks(self) -> Sequence[Chain]:
+        return [chain(workspace) for workspace in self.workspaces]
 
     async def close(self) -> None:
         for workspace in self.workspaces:

@@ -13,7 +13,7 @@ from ..jira.reports import Actor
 from ..jira.search import BadJql, test
 from ..jira.site import ACCOUNT, TOKEN, USER, Comment, Issue
 from ..jira.views import account_of, comment_view, comments_view, issue_view, user_view
-from ..jira.workflow import RESOLUTIONS, Transition, transition_view
+from ..jira.workflow import RESOLUTIONS, Transition, status_view, transition_view
 from ..operations import operation
 from ..refusals import jira_error
 from ..wire import Answer, Call, Refused, items, json_answer, within
@@ -150,6 +150,30 @@ def myself(_: World, call: Call) -> Answer:
     return json_answer(user_view(ACCOUNT, call.base_url))
 
 
+def project_statuses(world: World, call: Call) -> Answer:
+    """The statuses of each issue type of a project."""
+    _project(world, call.params["project"])
+    shown = [status_view(status, call.base_url) for status in world.jira.settings.workflow().statuses()]
+    return json_answer([{"id": "10001", "name": "Task", "subtask": False, "statuses": shown}])
+
+
+def my_permissions(world: World, call: Call) -> Answer:
+    """What the account may do; everything but what was taken from it."""
+    _project(world, call.query.get("projectKey", ""))
+    asked = [name for name in call.query.get("permissions", "").split(",") if name]
+    if not asked:
+        raise Refused(jira_error(400, "The 'permissions' query parameter is required."))
+    lacks = world.jira.settings.forbidden
+    given = {name: {"key": name, "type": "PROJECT", "havePermission": name not in lacks} for name in asked}
+    return json_answer({"permissions": given})
+
+
+def _project(world: World, key: str) -> None:
+    known = world.jira.settings.projects
+    if known and key not in known:
+        raise Refused(jira_error(404, f"No project could be found with key '{key}'."))
+
+
 def find_users(_: World, call: Call) -> Answer:
     """Everybody exists: the account id of an address is made from it."""
     query = call.query.get("query", "")
@@ -223,6 +247,8 @@ OPERATIONS = tuple(
         ("search", "GET", API + "/search/jql", search),
         ("oldSearch", "GET", API + "/search", old_search),
         ("oldSearch", "POST", API + "/search", old_search),
+        ("projectStatuses", "GET", API + "/project/{project}/statuses", project_statuses),
+        ("myPermissions", "GET", API + "/mypermissions", my_permissions),
         ("myself", "GET", API + "/myself", myself),
         ("findUsers", "GET", API + "/user/search", find_users),
     )

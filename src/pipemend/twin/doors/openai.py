@@ -14,11 +14,13 @@ from ..operations import operation
 from ..wire import Answer, Call, html_answer, items, json_answer, within
 from ..world import World
 
+MODELS = ("gpt-4.1-mini", "llama3.2:latest")
+
 
 def complete(world: World, call: Call) -> Answer:
     local = call.path.startswith("/ollama/")  # it knows no keys
     if not local and call.headers.get("authorization") != f"Bearer {KEY}":
-        return openai_error(401, "Incorrect API key provided.", "invalid_request_error", "invalid_api_key")
+        return _bad_key()
     body = call.fields()
     prompt = _prompt(body)
     model = str(body.get("model"))
@@ -86,7 +88,20 @@ def _text(content: Any) -> str:
     return str(content or "")
 
 
+def list_models(_: World, call: Call) -> Answer:
+    """Of the models, as far as it matters: any name may be asked."""
+    if not call.path.startswith("/ollama/") and call.headers.get("authorization") != f"Bearer {KEY}":
+        return _bad_key()
+    return json_answer({"object": "list", "data": [{"id": name, "object": "model"} for name in MODELS]})
+
+
+def _bad_key() -> Answer:
+    return openai_error(401, "Incorrect API key provided.", "invalid_request_error", "invalid_api_key")
+
+
 OPERATIONS = (
     operation("openai", "complete", "POST", "/openai/v1/chat/completions", complete),
+    operation("openai", "listModels", "GET", "/openai/v1/models", list_models),
+    operation("openai", "listModels", "GET", "/ollama/v1/models", list_models),
     operation("openai", "completeLocally", "POST", "/ollama/v1/chat/completions", complete),
 )

@@ -15,15 +15,18 @@ ACCOUNT = "5b10ac8d82e05b22cc7d4ef5"
 
 @dataclass(frozen=True)
 class JiraSettings:
-    """`lag` is how many seconds search is behind; with `projects` set no others exist."""
+    """`lag` is how many seconds search is behind; with `projects` set no others exist; `forbidden` are rights that the
+    account lacks, by Jira's names for them. Without `ends` there is no closed status."""
 
     lag: float = 0.0
     direct: bool = True
     resolution_screen: bool = False
     projects: tuple[str, ...] = ()
+    forbidden: tuple[str, ...] = ()
+    ends: bool = True
 
     def workflow(self) -> Workflow:
-        return Workflow(self.direct, self.resolution_screen)
+        return Workflow(self.direct, self.resolution_screen, self.ends)
 
 
 @dataclass(frozen=True)

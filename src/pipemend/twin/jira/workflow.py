@@ -34,10 +34,15 @@ RESOLUTIONS = ("Done", "Fixed", "Won't Do", "Duplicate")
 
 @dataclass(frozen=True)
 class Workflow:
-    """`direct` says whether To Do may become Done at once, `resolution_screen` whether Done asks for a resolution."""
+    """`direct` says whether To Do may become Done at once, `resolution_screen` whether Done asks for a resolution,
+    `ends` whether there is a Done at all."""
 
     direct: bool = True
     resolution_screen: bool = False
+    ends: bool = True
+
+    def statuses(self) -> list[Status]:
+        return [status for status in STATUSES.values() if self.ends or status is not DONE]
 
     def transitions(self, status: Status) -> list[Transition]:
         """Those possible now."""
@@ -48,7 +53,8 @@ class Workflow:
             Transition("41", "QA Review", done_from, DONE, has_screen=self.resolution_screen),
             Transition("51", "Finish", ("Done",), TO_DO),
         )
-        return [transition for transition in table if status.name in transition.sources]
+        known = self.statuses()
+        return [transition for transition in table if status.name in transition.sources and transition.to in known]
 
 
 def status_view(status: Status, base_url: str) -> dict[str, Any]:

@@ -174,6 +174,12 @@ def test_the_first_pipeline_rule_that_fits_holds(own):
         ("[[pipeline]]\nmatch = '*'\nteams = 'x'", "[[pipeline]] 1 teams"),
         ("[[pipeline]]\nmatch = '*'\nmax_repairs_per_day = 0", "[[pipeline]] 1 max_repairs_per_day"),
         ("[[pipeline]]\nmatch = '*'\nupstream = []", "[[pipeline]] 1 upstream"),
+        ("[[pipeline]]\nmatch = '*'\nupstream = 'abfss://raw@a.dfs.core.windows.net/x'", "[[pipeline]] 1 upstream"),
+        ("[[pipeline]]\nmatch = '*'\nupstream = 'a.blob.core.windows.net/raw/x'", "[[pipeline]] 1 upstream: a blob is"),
+        ("[[pipeline]]\nmatch = '*'\nupstream = 'https://slack.com/raw/x'", "[[pipeline]] 1 upstream: a blob is named"),
+        ("[[pipeline]]\nmatch = '*'\nupstream = 'https://a.blob.core.windows.net/raw'", "[[pipeline]] 1 upstream"),
+        ("[[pipeline]]\nmatch = '*'\nupstream = 'https://a.blob.core.windows.net/r/a b'", "[[pipeline]] 1 upstream"),
+        ("[[pipeline]]\nmatch = '*'\nupstream = 'https://[a.blob.core/r/b'", "[[pipeline]] 1 upstream: is no web"),
         ("[[pipeline]]\nmatch = '*'\nfreeze = 'weekend'", "[[pipeline]] 1 freeze: must be a list"),
         ("[[pipeline]]\nmatch = '*'\nfreeze = [{}]", "[[pipeline]] 1 freeze 1: would never end"),
         ("[[pipeline]]\nmatch = '*'\nfreeze = [{days = ['fri']}, {days = ['Fri']}]", "[[pipeline]] 1 freeze 2 days"),
@@ -195,6 +201,26 @@ def test_a_mistake_is_refused_and_named(own, text, named):
         load(own(text), 3)
 
     assert named in str(refused.value)
+
+
+@pytest.mark.parametrize("start", ["https://", ""])
+def test_a_sas_in_a_blobs_address_is_refused_and_not_repeated(own, start):
+    address = f"{start}account.blob.core.windows.net/landing/today.csv?sv=2024-11-04&sig=c2VjcmV0"
+    with pytest.raises(SettingsError, match=r"\[\[pipeline\]\] 1 upstream: .*a SAS is a secret") as refused:
+        load(own(f"[[pipeline]]\nmatch = '*'\nupstream = ['factory/raw', '{address}']"), 3)
+    assert "c2VjcmV0" not in str(refused.value)
+
+
+def test_a_blobs_host_must_be_one_that_may_be_called(own):
+    rule = "[[pipeline]]\nmatch = '*'\nupstream = '{}'"
+    blob = "https://account.dfs.core.windows.net/landing/orders/today.csv"
+    assert playbooks_of(Settings(), own(rule.format(blob))).rule_for("factory", "load").upstream == (blob,)
+    for elsewhere, why in {
+        "https://account.blob.storage.example/landing/x": "is not among ALLOWED_HOSTS",
+        "http://account.blob.core.windows.net/landing/x": "https is required",
+    }.items():
+        with pytest.raises(SettingsError, match=rf"\[\[pipeline\]\] 1 upstream: .*{why}"):
+            playbooks_of(Settings(), own(rule.format(elsewhere)))
 
 
 def test_a_rule_keeps_its_upstream_pipelines_its_days_budget_and_its_freeze_windows(own):

@@ -19,7 +19,7 @@ from pipemend.clients.elsewhere import ReadyElsewhere
 from pipemend.clients.http import Http
 from pipemend.clients.logic_app import LogicApp
 from pipemend.clients.upstream import CheckUpstream
-from pipemend.core import callback
+from pipemend.core import blob, callback
 from pipemend.core.attempt import Attempt
 from pipemend.core.breaker import BreakerPolicy
 from pipemend.core.clock import Clock, WallClock
@@ -81,13 +81,15 @@ def builders(group: str, built_in: tuple[str, ...]) -> list[Build]:
     return ours + [cast(Build, point.load()) for point in entry_points(group=f"pipemend.{group}")]
 
 
-def platforms(settings: Settings, clock: Clock, playbook: Playbook, books: Playbooks) -> Mapping[str, Platform]:
+def platforms(
+    settings: Settings, clock: Clock, playbook: Playbook, books: Playbooks, http: Http
+) -> Mapping[str, Platform]:
     """The platforms, by name. Each action whose Logic App has an address runs through it; the direct remedy looks."""
     built = [build(settings, clock) for build in builders("platforms", PLATFORMS)]
     connected = {platform.name: platform for platform in built if platform is not None}
     for platform in connected.values():
         if rerun := next((platform.remedies[name] for name in RERUNS if name in platform.remedies), None):
-            waits = CheckUpstream(connected, lambda where, what: books.rule_for(where, what).upstream, rerun)
+            waits = CheckUpstream(connected, lambda where, what: books.rule_for(where, what).upstream, rerun, http)
             elsewhere = dict(_elsewhere(platform, connected, rerun))
             platform.remedies = {**elsewhere, **platform.remedies, "check_upstream": waits}
     for platform in connected.values():
@@ -103,11 +105,18 @@ def playbooks_of(settings: Settings, file: Path | None = None) -> Playbooks:
     for number, route in enumerate(books.routes, 1):
         paged = {"PAGERDUTY_URL": settings.pagerduty_url} if route.pagerduty_routing_key else {}
         for name, address in {**route.addresses(), **paged}.items():
-            try:
-                settings.check_address(name, address)
-            except ValueError as error:
-                raise SettingsError(f"PLAYBOOKS_FILE: [[route]] {number} {error}") from None
+            _check_address(settings, f"[[route]] {number}", name, address)
+    for number, rule in enumerate(books.pipelines, 1):
+        for address in filter(blob.is_address, rule.upstream):
+            _check_address(settings, f"[[pipeline]] {number}", "upstream", address)
     return books
+
+
+def _check_address(settings: Settings, place: str, name: str, address: str) -> None:
+    try:
+        settings.check_address(name, address)
+    except ValueError as error:
+        raise SettingsError(f"PLAYBOOKS_FILE: {place} {error}") from None
 
 
 def _elsewhere(own: Platform, connected: Mapping[str, Platform], rerun: Remedy) -> Iterator[tuple[str, Remedy]]:
@@ -200,7 +209,7 @@ def build_services(
         database=database,
         engine=engine,
         clock=clock,
-        platforms=platforms(settings, clock, playbooks(settings, clock, http, secret), books),
+        platforms=platforms(settings, clock, playbooks(settings, clock, http, secret), books, http),
         notifiers=notifiers(settings, books.routes),
         analyzer=cast(Analyzer, import_module(RULES).build(settings)),
         explainer=explainer(settings),

@@ -10,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from pipemend import routes
+from pipemend.core import blob
 from pipemend.core.errors import SettingsError
 from pipemend.core.freeze import Window
 from pipemend.core.playbook import ACTIONS, ERROR_TYPES, PipelineRule, Playbook, Playbooks
@@ -218,6 +219,14 @@ def _texts(value: Any) -> str | None:
     return None if good else "must be a text or a list of texts"
 
 
+def _upstreams(value: Any) -> str | None:
+    """Pipelines as `factory/pipeline`, and blobs by their addresses."""
+    if wrong := _texts(value):
+        return wrong
+    addresses = filter(blob.is_address, _listed(value))
+    return next((wrong for address in addresses if (wrong := blob.mistake(address))), None)
+
+
 def _days(value: Any) -> str | None:
     good = isinstance(value, list) and value and all(day in DAYS for day in value)
     return None if good else f"must be a list of {', '.join(DAYS)}"
@@ -280,7 +289,7 @@ FIELDS: Mapping[str, Check] = {
 RULE_FIELDS: Mapping[str, Check] = {
     "match": _text,
     "rerun": partial(_one_of, ("auto", "ask", "never")),
-    "upstream": _texts,
+    "upstream": _upstreams,
     "downstream": _texts,
     "freeze": lambda value: None,  # a list of tables, whose fields are checked one by one
     "max_retries": partial(_count, 0),

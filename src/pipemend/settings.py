@@ -32,6 +32,8 @@ VENDOR_HOSTS = (
     "*.logic.azure.com",
     "*.environment.api.powerplatform.com",
     "*.azuredatabricks.net",
+    "*.blob.core.windows.net",
+    "*.dfs.core.windows.net",
     "slack.com",
     "*.slack.com",
     "*.atlassian.net",

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipemend.clients.http import Http
 from pipemend.clients.upstream import CheckUpstream
 from pipemend.core.ports import Platform
 from pipemend.platforms.data_factory import DataFactory
@@ -116,7 +117,7 @@ async def posted(name: str, stage: Stage, adf: DataFactory, dbx: Databricks) -> 
     else:
         asked, extra = of_pipeline("3f1c9a52-9d0e-4f52-8a65-0c5a8f3f9d11"), {}
         if name == "check_upstream":
-            upstream = CheckUpstream({}, lambda _, __: ("adf/raw load",), adf.remedies["retry_pipeline"])
+            upstream = CheckUpstream({}, lambda _, __: ("adf/raw load",), adf.remedies["retry_pipeline"], Http())
             extra = dict(await upstream.details(asked))
     direct = platform.remedies.get(name) or adf.remedies["retry_pipeline"]
     playbook = Shipped(stage, name, "https://playbook.example", direct, platform)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from pipemend.clients.http import Http
 from pipemend.clients.upstream import CheckUpstream
 from pipemend.core.attempt import Declined, Running
 from pipemend.platforms.data_factory import DataFactory
@@ -22,7 +23,7 @@ async def load(stage: Stage, adf: DataFactory) -> AsyncIterator[Loads]:
     async def loads(name: str, *upstream: str, **parameters: Any) -> Shipped:
         url = await put(stage, name, factories=[RESOURCE], **parameters)
         rerun = adf.remedies["retry_pipeline"]
-        direct = CheckUpstream({adf.name: adf}, lambda _, __: upstream, rerun) if upstream else rerun
+        direct = CheckUpstream({adf.name: adf}, lambda _, __: upstream, rerun, Http()) if upstream else rerun
         made.append(Shipped(stage, name, url, direct, adf))
         return made[-1]
 

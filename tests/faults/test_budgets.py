@@ -39,8 +39,8 @@ async def several(
     file = tmp_path / "connections.toml"
     file.write_text("".join(entry(name, subscription) for name, subscription in PLACES.items()))
     settings = settings_for(stage.base_url, CONNECTIONS_FILE=str(file))
-    how = bootstrap.playbooks(settings, world.clock, Http(), "a secret of the test")
-    world.services.platforms = bootstrap.platforms(settings, WallClock(), how, Playbooks())
+    how = bootstrap.playbooks(settings, world.clock, http := Http(), "a secret of the test")
+    world.services.platforms = bootstrap.platforms(settings, WallClock(), how, Playbooks(), http)
     world.services.clock = WallClock()
     world.policy(watch_interval=timedelta(seconds=INTERVAL))
     yield world

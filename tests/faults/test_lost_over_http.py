@@ -121,7 +121,7 @@ async def a_line(twin: Stage, database: Database, via: str) -> AsyncIterator[Lin
     settings = settings_for(twin.base_url, PLAYBOOK_RETRY_PIPELINE=url)
     http, books = Http(), Playbooks(BOOKS, ())
     how = bootstrap.playbooks(settings, world.clock, http, "a secret of the test")
-    world.services.platforms = bootstrap.platforms(settings, world.clock, how, books)
+    world.services.platforms = bootstrap.platforms(settings, world.clock, how, books, http)
     world.services.analyzer = rules.build(settings)
     await world.begin()
     yield Line(world, twin, via)

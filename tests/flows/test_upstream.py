@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from pipemend.clients.http import Http
 from pipemend.clients.upstream import CheckUpstream
 from pipemend.core.attempt import Attempt, AttemptStatus
 from pipemend.core.commands import Acknowledge, Approve, Switch
@@ -44,7 +45,7 @@ def follow(world: World, *rules: PipelineRule) -> None:
     def names(where: str, what: str) -> tuple[str, ...]:
         return books.rule_for(where, what).upstream
 
-    waits = CheckUpstream(world.services.platforms, names, world.adf.rerun)
+    waits = CheckUpstream(world.services.platforms, names, world.adf.rerun, Http())
     world.adf.remedies = {"retry_pipeline": world.adf.rerun, "check_upstream": waits}
 
 

@@ -30,7 +30,7 @@ async def world(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     made, http = ScriptWorld(database), Http()
     settings, books = Settings.of({}), load(None, 3)
     playbook = bootstrap.playbooks(settings, made.clock, http, "a secret")
-    made.services.platforms = bootstrap.platforms(settings, made.clock, playbook, books)
+    made.services.platforms = bootstrap.platforms(settings, made.clock, playbook, books, http)
     scripts = made.services.platforms["scripts"]
     assert isinstance(scripts, Scripts)
     made.scripts, made.services.analyzer, made.services.playbooks = scripts, Rules(), books

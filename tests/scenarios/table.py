@@ -321,7 +321,7 @@ async def _connect(table: Table, folder: Path, environment: pytest.MonkeyPatch, 
     services = world.services
     world.clock = services.clock = clock
     services.notifiers, world.tellers = {}, []  # who is told what is tested elsewhere
-    services.platforms = bootstrap.platforms(settings, clock, playbook, books)
+    services.platforms = bootstrap.platforms(settings, clock, playbook, books, asks)
     for platform in services.platforms.values():
         stack.push_async_callback(platform.close)
     services.analyzer, services.playbooks = Rules(), books

@@ -2,7 +2,7 @@
 
 import ipaddress
 from collections.abc import Mapping
-from typing import Any, Protocol, cast
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -27,19 +27,12 @@ import pipemend
 from pipemend.clients.answers import refusal, retry_after, told
 from pipemend.clients.bounded import session
 from pipemend.core.errors import NoAnswer, NotAllowed, OutsideError, Unreachable, Unreadable
+from pipemend.core.ports import Tokens
 from pipemend.settings import Settings
 
 # The library lets these through when an answer is no JSON, or a list, or has a field of another type.
 ODD = (AzureError, ValueError, TypeError, AttributeError, KeyError, LookupError, RecursionError, TimeoutError)
 TIMEOUTS: Mapping[str, Any] = {"connection_timeout": 5, "read_timeout": 30}
-
-
-class Tokens(Protocol):
-    """Whose tokens go on the requests."""
-
-    async def token(self, scope: str) -> str: ...
-
-    async def renew(self, refused: str) -> bool: ...
 
 
 def service_principal(settings: Settings) -> AsyncTokenCredential:

@@ -111,9 +111,9 @@ class Playbook:
 class PipelineRule:
     """What may be done to the pipelines whose `factory/name` fits `match`: `auto`, `ask` or `never`.
 
-    `upstream`: the `factory/name` of those whose output they read. `downstream`: who reads theirs, in any words.
-    `max_repairs_per_day` is for each pipeline alone. `masked`: what becomes of failures in runs that went well:
-    `ignore`, `list` or `ticket`; None: as the platform goes.
+    `upstream`: the `factory/name` of those whose output they read, and the addresses of blobs. `downstream`: who reads
+    theirs, in any words. `max_repairs_per_day` is for each pipeline alone. `masked`: what becomes of failures in runs
+    that went well: `ignore`, `list` or `ticket`; None: as the platform goes.
     """
 
     match: str = "*"

@@ -94,6 +94,25 @@ class KnowsLatest(Protocol):
         ...
 
 
+class Tokens(Protocol):
+    """An identity in Azure. Both raise OutsideError."""
+
+    async def token(self, scope: str) -> str: ...
+
+    async def renew(self, refused: str) -> bool:
+        """Whether it makes sense to ask again, with a new token instead of the one that was refused."""
+        ...
+
+
+@runtime_checkable
+class HasIdentity(Protocol):
+    """A platform whose connections have identities in Azure, which may see what their pipelines read."""
+
+    def identity(self, resource: str) -> Tokens | None:
+        """That of a connection; None where it has none. Raises Missing where there is no such connection."""
+        ...
+
+
 @runtime_checkable
 class FindsMasked(Protocol):
     """A platform whose runs may go well although something in them failed."""

@@ -21,6 +21,7 @@ from .doors import (
     resource_manager,
     single_sign_on,
     slack,
+    storage,
     teams,
     workflow_runs,
 )
@@ -34,6 +35,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *workflow_runs.OPERATIONS,
     *databricks.OPERATIONS,
     *identity.OPERATIONS,
+    *storage.OPERATIONS,
     *logic_apps.OPERATIONS,
     *slack.OPERATIONS,
     *jira.OPERATIONS,

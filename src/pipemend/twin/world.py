@@ -27,6 +27,7 @@ from .post import Postman
 from .single_sign_on import Provider
 from .slack.presses import Presses
 from .slack.workspace import Workspace
+from .storage import Storage
 
 FACTORY, WORKSPACE = "adf-twin", "dbx-twin"
 
@@ -45,6 +46,7 @@ class World:
         self.journal = Journal()
         self.faults = FaultBook()
         self.identity = Identity()
+        self.storage = Storage()
         self.estate = Estate()
         self.estate.define(FACTORY)
         self.action_group = ActionGroup(self.timers, self.estate, alerts)

@@ -29,7 +29,8 @@ def _connected(connection: connections.Connection) -> tuple[Factory, list[Close]
     sdk = azure_sdk.data_factory_client(identity, own.azure_subscription_id, own.azure_resource_manager_url)
     resource = resource_of(own, connection.name)
     pace = identity.pace(own.azure_subscription_id)
-    factory = Factory(resource, own.azure_resource_group, sdk, name=own.azure_data_factory_name, pace=pace)
+    group, name = own.azure_resource_group, own.azure_data_factory_name
+    factory = Factory(resource, group, sdk, name=name, pace=pace, identity=identity)
     return factory, [sdk.close, identity.close]
 
 

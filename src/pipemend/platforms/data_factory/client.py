@@ -13,6 +13,7 @@ from pipemend.clients.answers import date
 from pipemend.clients.azure import WHAT
 from pipemend.clients.pace import Pace
 from pipemend.core.errors import Missing, Unreadable
+from pipemend.core.ports import Tokens
 from pipemend.core.run import Resource
 
 if TYPE_CHECKING:
@@ -47,8 +48,10 @@ class Factory:
         *,
         name: str | None = None,
         pace: Pace | None = None,
+        identity: Tokens | None = None,
     ) -> None:
         self.resource = resource
+        self.identity = identity
         self._place = (group, name or resource.name)
         subscription = resource.id.split("/")[2]
         place = f"/subscriptions/{subscription}/resourceGroups/{quote(group)}/providers/Microsoft.DataFactory"

@@ -8,7 +8,7 @@ from pipemend.clients.answers import fingerprint
 from pipemend.core.alert import Alert, Door, Signal
 from pipemend.core.checkup import Chain
 from pipemend.core.clock import Clock
-from pipemend.core.ports import Remedy
+from pipemend.core.ports import Remedy, Tokens
 from pipemend.core.rca import Failure, Fault
 from pipemend.core.run import Changes, Resource, Run, RunRef
 from pipemend.platforms.data_factory import alerts
@@ -57,6 +57,9 @@ class DataFactory:
         factory = self.factories.of(ref.resource)
         raw = await factory.run(ref.run_id)
         return run_of(raw, factory.resource) if raw else None
+
+    def identity(self, resource: str) -> Tokens | None:
+        return self.factories.of(resource).identity
 
     async def find(self, alert: Alert) -> Sequence[Run]:
         """Failed runs in the alert's window, widened by ten minutes; of its pipeline, or with its activity."""

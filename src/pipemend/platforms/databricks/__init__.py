@@ -35,11 +35,19 @@ def build(settings: Settings, clock: Clock) -> Databricks:
 
 
 def _connected(connection: connections.Connection) -> Workspace:
+    from pipemend.clients import azure
+
     own = connection.settings
     pace = Pace(WHAT, per_second=connection.calls_per_second or PER_SECOND, at_once=AT_ONCE)
     http = Http(connections=CONNECTIONS)
     return Workspace(
-        resource_of(own, connection.name), own.databricks_host, http, _tokens(own), pace, connection.resource_id
+        resource_of(own, connection.name),
+        own.databricks_host,
+        http,
+        _tokens(own),
+        pace,
+        connection.resource_id,
+        azure.identity(own),
     )
 
 

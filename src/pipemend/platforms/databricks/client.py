@@ -81,8 +81,10 @@ class Workspace:
         tokens: Tokens,
         pace: Pace | None = None,
         azure_id: str = "",
+        identity: Identity | None = None,
     ) -> None:
         self.resource = resource
+        self.identity = identity  # for what is outside the workspace, also where it has a token of its own
         self.azure_id = azure_id  # as Azure Monitor names it, where that is known
         self._address = address
         self._http = http
@@ -185,6 +187,8 @@ class Workspace:
     async def close(self) -> None:
         await self._http.close()
         await self._tokens.close()
+        if self.identity is not None:
+            await self.identity.close()
 
     async def _read(self, path: str, query: Json) -> Json:
         return (await self._page(path, query)).body

@@ -10,7 +10,7 @@ from pipemend.core.alert import Alert, Door, Signal
 from pipemend.core.attempt import Attempt
 from pipemend.core.checkup import Chain
 from pipemend.core.clock import Clock
-from pipemend.core.ports import Remedy
+from pipemend.core.ports import Remedy, Tokens
 from pipemend.core.rca import Failure, Fault
 from pipemend.core.run import Changes, Resource, Run, RunRef
 from pipemend.platforms.databricks import alerts
@@ -60,6 +60,9 @@ class Databricks:
 
     def read(self, signal: Signal) -> Alert | None:
         return alerts.read(signal, self.workspaces.named)
+
+    def identity(self, resource: str) -> Tokens | None:
+        return self.workspaces.of(resource).identity
 
     async def run(self, ref: RunRef) -> Run | None:
         """The run, or its repair. Of a task's run the job's run that it belongs to."""

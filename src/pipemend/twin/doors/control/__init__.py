@@ -1,6 +1,20 @@
 """The control addresses: how a rehearsal sets the stage and looks behind it. No authentication, this machine only."""
 
-from . import alerts, clusters, faults, issues, jobs, pipelines, presses, services, starts, summary, talk, workspaces
+from . import (
+    alerts,
+    blobs,
+    clusters,
+    faults,
+    issues,
+    jobs,
+    pipelines,
+    presses,
+    services,
+    starts,
+    summary,
+    talk,
+    workspaces,
+)
 
 OPERATIONS = (
     *summary.OPERATIONS,
@@ -11,6 +25,7 @@ OPERATIONS = (
     *clusters.OPERATIONS,
     *faults.OPERATIONS,
     *alerts.OPERATIONS,
+    *blobs.OPERATIONS,
     *services.OPERATIONS,
     *talk.OPERATIONS,
     *issues.OPERATIONS,

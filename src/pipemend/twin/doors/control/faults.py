@@ -10,7 +10,7 @@ from .reading import SERVICE, body, done, not_there, refused
 
 SERVICES = (
     *("arm", "identity", "logic_app", "slack", "jira", "teams", "pagerduty", "webhook"),
-    *("gemini", "openai", "heartbeat", "databricks"),
+    *("gemini", "openai", "heartbeat", "databricks", "storage"),
 )
 MATCH = ("service", "operation", "text", "workspace")
 FIELDS = ("match", "kind", "status", "headers", "seconds", "times", "probability", "word", "megabytes", "fields")

@@ -48,7 +48,7 @@ def unusable(error: SettingsError) -> Finding:
 def _outside(settings: Settings, clock: Clock, http: Http) -> list[object]:
     """Platforms, notifiers and models, as the server has them. Raises SettingsError."""
     books = bootstrap.playbooks_of(settings)
-    platforms = bootstrap.platforms(settings, clock, bootstrap.playbooks(settings, clock, http, ""), books)
+    platforms = bootstrap.platforms(settings, clock, bootstrap.playbooks(settings, clock, http, ""), books, http)
     notifiers = bootstrap.notifiers(settings, books.routes)
     return [*platforms.values(), *notifiers.values(), bootstrap.explainer(settings)]
 

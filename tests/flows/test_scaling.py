@@ -220,6 +220,42 @@ async def test_what_a_person_has_changed_meanwhile_stays(world: Workspace) -> No
     assert len(world.tiny.sent("clusters/resize")) == 1
 
 
+async def test_what_a_person_has_changed_before_we_do_stays(world: Workspace) -> None:
+    other = world.tiny.begins("somebodys-notebook", run_type="SUBMIT_RUN")
+    world.tiny.runs[other]["tasks"][0]["existing_cluster_id"] = "c-1"
+    run_id = runs_out_of_memory(world)
+    await world.after(31)  # it is to be enlarged when the others have ended
+    cluster(world).update(node_type_id="Standard_D16s_v3", driver_node_type_id="Standard_D16s_v3")
+    world.ends(other, "SUCCESS")
+    await world.after(62)
+    assert acts(world) == ["jobs/runs/repair"]
+
+    world.ends(run_id, "SUCCESS")
+    await world.after(31)
+    await given_back(world)
+    assert cluster(world)["node_type_id"] == "Standard_D16s_v3"
+    assert acts(world) == ["jobs/runs/repair"]
+
+
+async def test_what_was_borrowed_of_a_platform_that_is_not_connected_is_owed_still(world: Workspace) -> None:
+    run_id = fails(world)
+    await world.after(31)
+    await arrives(world)
+    world.ends(run_id, "SUCCESS")
+    await world.after(31)
+    dbx = world.services.platforms["databricks"]
+    world.services.platforms = {}
+    for _ in range(3):
+        await world.upkeep()
+        world.clock.move(61)
+    assert "not connected" in (await world.audit_line("lease_not_returned")).details["reason"]
+
+    world.services.platforms = {"databricks": dbx}
+    world.clock.move(3600)
+    await world.upkeep()
+    assert cluster(world)["num_workers"] == 4
+
+
 async def test_a_cluster_that_never_starts_is_given_up_and_given_back(world: Workspace) -> None:
     book = replace(BOOKS.entries["ClusterMemoryExhausted", None], deadline_seconds=900)
     world.services.playbooks = Playbooks({("ClusterMemoryExhausted", None): book})

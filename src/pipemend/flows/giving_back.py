@@ -30,11 +30,12 @@ async def give_back(s: Services) -> int:
 async def _one(s: Services, row: Row) -> None:
     platform = s.platforms.get(row.platform)
     remedy = platform.remedies.get(row.action) if platform else None
-    waits = ""
+    if not isinstance(remedy, Borrower):
+        await _failed(s, row, f"{row.platform} is not connected, or knows no {row.action}")
+        return
     try:
         async with asyncio.timeout(SECONDS):
-            if isinstance(remedy, Borrower):
-                waits = await remedy.give_back(row.resource, Lease(row.target, row.terms))
+            waits = await remedy.give_back(row.resource, Lease(row.target, row.terms))
     except (OutsideError, TimeoutError) as error:
         await _failed(s, row, str(error) or "no answer in time")
         return

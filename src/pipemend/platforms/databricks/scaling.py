@@ -43,8 +43,11 @@ class ScaleUpCluster(Prepared):
 
     async def _enlarge(self, attempt: Attempt, cluster: Cluster, stage: Stage) -> Progress:
         wanted: Size = stage.terms["wanted"]
-        if same_fields(cluster.raw, wanted) == wanted:
+        present = same_fields(cluster.raw, wanted)
+        if present == wanted:
             return Wait(0, RUN)
+        if present != stage.terms["was"]:
+            return Wait(0, RUN, f"somebody has changed the cluster {cluster.name} meanwhile: it is left as it is")
         if cluster.state == "ERROR":
             return await self._ready(attempt, cluster, stage, RUN)
         if why := await _resized(cluster, wanted):
@@ -52,7 +55,8 @@ class ScaleUpCluster(Prepared):
         return Wait(SOONEST, stage.name, f"giving the cluster {cluster.name} {in_words(wanted)}")
 
     async def _is_large(self, attempt: Attempt, cluster: Cluster, stage: Stage) -> Progress:
-        if cluster.state == "RUNNING" and same_fields(cluster.raw, stage.terms["wanted"]) != stage.terms["wanted"]:
+        """One that has come up as it was before is enlarged again."""
+        if cluster.state == "RUNNING" and same_fields(cluster.raw, stage.terms["wanted"]) == stage.terms["was"]:
             return Wait(0, ENLARGE)
         return await self._ready(attempt, cluster, stage, RERUN)
 

@@ -285,10 +285,11 @@ def test_the_first_route_that_fits_pipeline_and_team_holds(own):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        (ROUTE + "severity = 'P1'", r"\[\[route\]\] 1 severity: must be one of Critical, High"),
         ("route = 1", r"\[\[route\]\]: must be a list of tables"),
         ("[[route]]\nslack_channel = 'C0PAYMENTS'", r"\[\[route\]\] 1: holds for nobody"),
         (ROUTE, r"\[\[route\]\] 1: says nothing"),
-        (ROUTE + "severity = 'High'", r"\[\[route\]\] 1 severity: unknown, one of match, team, slack_channel"),
+        (ROUTE + "colour = 'red'", r"\[\[route\]\] 1 colour: unknown, one of match, team, slack_channel"),
         (ROUTE + "slack_channel = '<!channel>'", r"\[\[route\]\] 1 slack_channel: must be like"),
         (ROUTE + "slack_mention = '@rosa'", r"\[\[route\]\] 1 slack_mention: must be the id"),
         (ROUTE + "jira_project = 'pay'", r"\[\[route\]\] 1 jira_project: must be like OPS"),

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pipemend.core.rca import Severity
 from pipemend.core.route import Route, Secret
 
 Table = Mapping[str, Any]
@@ -16,6 +17,7 @@ Check = Callable[[Any], str | None]
 CHANNEL = re.compile(r"#?[\w-]{1,80}")
 MENTION = re.compile(r"[USW][A-Z0-9]{6,20}")
 PROJECT = re.compile(r"[A-Z][A-Z0-9_]{1,79}")
+LEVELS = tuple(level.value for level in Severity)
 ROUTING_KEY = re.compile(r"[A-Za-z0-9]{32}")
 
 
@@ -117,6 +119,7 @@ FIELDS: Mapping[str, Check] = {
     "slack_channel": partial(_like, CHANNEL, "C024BE91L or #alerts"),
     "slack_mention": _mentions,
     "jira_project": partial(_like, PROJECT, "OPS"),
+    "severity": lambda value: None if value in LEVELS else f"must be one of {', '.join(LEVELS)}",
     "teams_webhook_url_file": partial(_file, _address),
     "pagerduty_routing_key_file": partial(_file, _routing_key),
     "webhook_url_file": partial(_file, _address),

@@ -1,10 +1,13 @@
 """Which ticket a failure belongs to: exactly one per root run."""
 
 import asyncio
+from dataclasses import replace
 from random import Random
 
 from pipemend.core.alert import Alert
 from pipemend.core.errors import Unreachable
+from pipemend.core.playbook import PipelineRule
+from pipemend.core.route import Route
 from pipemend.core.run import RunStatus
 from pipemend.core.ticket import RemediationStatus, Status
 from pipemend.flows import feed, intake
@@ -236,3 +239,19 @@ async def test_an_alert_that_makes_the_flow_stumble_three_times_still_opens_a_ti
     ticket = await world.ticket()
     assert "stumbled" in ticket.decision["why"]
     assert ticket.status is Status.OPEN
+
+
+async def test_a_failure_is_as_severe_as_the_rule_of_its_pipeline_says_else_the_route_of_its_team(world: World) -> None:
+    rules = (
+        PipelineRule(match="*/ledger", team="finance", severity="Low"),
+        PipelineRule(match="*/pay*", team="finance"),
+    )
+    routes = (Route(team="finance", severity="Critical"),)
+    world.services.playbooks = replace(world.services.playbooks, pipelines=rules, routes=routes)
+    for pipeline in ("ledger", "payments", "orders"):
+        world.adf.fails(pipeline)
+    await world.after(31)
+
+    found = {ticket.pipeline: (ticket.severity, ticket.priority) for ticket in await world.tickets()}
+    assert (found["ledger"], found["payments"]) == (("Low", "P4"), ("Critical", "P1"))
+    assert found["orders"] not in (("Low", "P4"), ("Critical", "P1"))

@@ -20,7 +20,8 @@ class Secret:
 class Route:
     """Holds for the pipelines whose `factory/name` fits `match`, and whose tickets have this team where it names one.
 
-    `slack_mention`: ids of users and groups who are called when people have to act.
+    `slack_mention`: ids of users and groups who are called when people have to act. `severity`: of their failures,
+    where the rule of the pipeline names none; None: the diagnosis's.
     """
 
     match: str = "*"
@@ -28,6 +29,7 @@ class Route:
     slack_channel: str | None = None
     slack_mention: tuple[str, ...] = ()
     jira_project: str | None = None
+    severity: str | None = None
     teams_webhook_url: Secret | None = None
     pagerduty_routing_key: Secret | None = None
     webhook_url: Secret | None = None

@@ -101,10 +101,17 @@ def _new(db: sa.Connection, s: Services, opening: Opening, now: datetime) -> Tic
     )
 
 
+def _severity(s: Services, opening: Opening) -> str | None:
+    """What the rule of the pipeline says, else the route of its team."""
+    name, books = opening.resource_name, s.playbooks
+    rule = books.rule_for(name, opening.pipeline)
+    return rule.severity or books.route_for(name, opening.pipeline, rule.team or s.policy.finops[0]).severity
+
+
 def explained_by(db: sa.Connection, s: Services, opening: Opening, at: datetime) -> dict[str, Any]:
     """The columns that a diagnosis fills."""
     failure, platform = opening.failure, opening.ref.platform
-    severity = s.playbooks.rule_for(opening.resource_name, opening.pipeline).severity
+    severity = _severity(s, opening)
     diagnosis = opening.diagnosis or NOTHING
     fault = failure.fault
     grade = Severity(severity) if severity else diagnosis.severity

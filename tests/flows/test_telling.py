@@ -105,7 +105,8 @@ async def test_only_so_many_tickets_are_told_at_once(database: Database) -> None
     ids = [await a_ticket(world, f"pipeline-{n}") for n in range(8)]
     await happens(world, *(news(ticket) for ticket in ids))
     await world.settle()
-    assert (len(slack.told), slack.most) == (8, 3)
+    assert len(slack.told) == 8
+    assert 1 < slack.most <= 3
 
 
 async def test_what_people_must_do_and_first_messages_go_before_news(world: World) -> None:

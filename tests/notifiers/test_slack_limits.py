@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipemend.core.ports import News
 from pipemend.notifiers import phrases
-from pipemend.notifiers.slack.blocks import Blocks, code, escape, plain
+from pipemend.notifiers.slack.blocks import Blocks, code, escape, fitting, plain
 from pipemend.notifiers.slack.messages import Message, first, success, telling
 from pipemend.notifiers.slack.original import Original
 from pipemend.twin.slack.limits import complaints
@@ -95,7 +95,7 @@ def sent(told: News) -> list[Message]:
 )
 def test_no_message_breaks_a_limit(fields: dict[str, Any], told: News):
     for message in sent(with_texts(told, {"error_message": "", "rca_result": "", "run_id": "", **fields})):
-        assert limits_broken({"text": message.text, "blocks": message.blocks}) is None
+        assert limits_broken({"text": message.text, "blocks": fitting(message.blocks)}) is None
         assert complaints(list(message.blocks)) == []
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from pipemend.analyzers.rules import Rules
 from pipemend.core.attempt import AttemptStatus
-from pipemend.core.commands import Acknowledge, Stop, Switch
+from pipemend.core.commands import Acknowledge, Retry, Stop, Switch
 from pipemend.core.playbook import Playbook, Playbooks
 from pipemend.core.ticket import RemediationStatus
 from pipemend.flows import settling
@@ -245,3 +245,21 @@ async def test_a_library_that_fails_again_is_a_failed_attempt(world: Workspace) 
     assert attempt.status is AttemptStatus.FAILED
     assert "no such version" in (attempt.failure_reason or "")
     assert "jobs/runs/repair" not in acts(world)
+
+
+async def test_a_person_may_retry_what_was_edited_through_all_its_stages(world: Workspace) -> None:
+    fails(world)
+    await world.command(Switch(by="rosa", enabled=False))
+    await world.after(31)
+    world.tiny.settings = {**world.tiny.settings, "max_concurrent_runs": 2}
+    await world.command(Switch(by="rosa", enabled=True))
+    await world.after(62)
+    ticket = await world.ticket()
+    assert "has edited" in str(ticket.decision["why"])
+    assert acts(world) == []
+
+    await world.command(Retry(ticket_id=ticket.id, by="rosa"))
+    await world.after(31)
+    world.tiny.comes_up("c-1")
+    await world.after(31)
+    assert acts(world) == ["clusters/restart", "jobs/runs/repair"]

@@ -89,7 +89,8 @@ def situation(
     platform = s.platforms.get(ticket.platform)
     made = [a for a in attempts.of_ticket(db, ticket.id) if a.status is not AttemptStatus.WAITING]
     tried = [a for a in made if a.status is not AttemptStatus.CANCELLED]
-    by_person = ticket.granted > sum(a.by != AI_USER for a in made)  # one that was stopped is used up too
+    unused = ticket.granted > sum(a.by != AI_USER for a in made)  # one that was stopped is used up too
+    by_person = unused or (attempt is not None and attempt.by != AI_USER)
     book = s.playbooks.find(grounds.error_type, ticket.platform)
     rule = s.playbooks.rule_for(ticket.display_resource, ticket.pipeline)
     wanted = _wanted(db, ticket) if wanted is None else wanted
@@ -122,7 +123,7 @@ def situation(
         edited=grounds.edited,
         other_repair=attempts.elsewhere(db, ticket.id, ticket.platform, ticket.resource, ticket.pipeline, others),
         attempts=len(tried),
-        granted=sum(a.by != AI_USER for a in tried) + by_person,
+        granted=sum(a.by != AI_USER for a in tried) + unused,
         by_person=by_person,
         asked=ticket.approval is Approval.AWAITING or (attempt is not None and attempt.approved_by is not None),
         wanted=wanted,

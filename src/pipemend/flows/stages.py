@@ -67,7 +67,7 @@ def _judged(
     if ticket.closed or grounds.standing is Standing.RECOVERED:
         _needless(db, s, ticket, attempt, grounds, now)
         return None
-    view = situation(db, s, ticket, grounds, now, starts=True)
+    view = situation(db, s, ticket, grounds, now, starts=True, attempt=attempt)
     starts = Stage(attempt.stage or "").starts
     decision = judge(view, BEFORE_ITS_RERUN if starts else BETWEEN_STAGES)
     if decision.never:

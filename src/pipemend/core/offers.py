@@ -14,7 +14,8 @@ class Offer(StrEnum):
     ESCALATE = "escalate"
 
 
-NO_RETRY = {"switched_on", "connection_known", "pipeline_allows"}  # guardrails that no person can overrule
+# Guardrails that no person can overrule.
+NO_RETRY = {"switched_on", "connection_known", "pipeline_allows", "really_failed"}
 
 
 def offers(ticket: Ticket) -> tuple[Offer, ...]:

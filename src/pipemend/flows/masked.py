@@ -20,7 +20,8 @@ from pipemend.store.database import transient
 from pipemend.store.rows import Row
 
 log = logging.getLogger(__name__)
-AT_ONCE, TOGETHER, READ_SECONDS, LEASE = 32, 4, 20, timedelta(seconds=90)
+# A round ends within its lease, and before its loop looks as if it stood still.
+AT_ONCE, TOGETHER, READ_SECONDS, LEASE = 12, 4, 20, timedelta(seconds=90)
 TRIES, SLOWEST = 8, timedelta(minutes=30)
 MOST, MESSAGE = 20, 1000
 IGNORE, LIST, TICKET = "ignore", "list", "ticket"

@@ -43,9 +43,10 @@ def proceed(db: sa.Connection, s: Services, attempt: Attempt, now: datetime) -> 
     needs room for its rerun."""
     if attempt.remediation_action == "check_upstream" and attempt.stage == RERUN:
         crowd = _crowd(db, s, attempt.resource, now)
-        if crowd.in_flight >= crowd.most_in_flight or crowd.crowded_here:
-            why = f"what it waited for went well; it waits for room: {crowd.in_flight} repairs are under way"
-            attempts.touch(db, attempt, due_at=now + FOR_ROOM, failure_reason=why)
+        if crowd.full:
+            why = "what it waited for went well; it waits for room among the repairs under way"
+            later = attempt.deadline and attempt.deadline + FOR_ROOM  # it is ready: others are first
+            attempts.touch(db, attempt, due_at=now + FOR_ROOM, deadline=later, failure_reason=why)
             return 0
     begin_flow(db, s, attempt, "proceed")
     return 1

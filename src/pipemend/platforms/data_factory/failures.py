@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pipemend.core.clock import Clock, moment
+from pipemend.core.errors import Unreadable
 from pipemend.core.rca import Fault
 from pipemend.core.run import Run
 from pipemend.core.scrub import cut, scrub
@@ -51,11 +52,13 @@ class Search:
         return (*real, *wrappers)
 
     async def masked(self, run: Run) -> tuple[Fault, ...]:
-        """What failed in a run that went well, the earliest first, without what was repeated with success."""
+        """What failed in a good run, the earliest first, without what went well later. Raises OutsideError."""
         failed = await self._failed_activities(run)
         if not failed:
             return ()
         all_rows = await self.factory.activities(run.ref.run_id, {}, *self._window(run))
+        if not all_rows.complete:
+            raise Unreadable("Data Factory did not list all activities of a run")
         well = {_turn(row) for row in all_rows.rows if text(row.get("status")).lower() == "succeeded"}
         return tuple(fault_of(row) for row in sorted(failed, key=_ended) if _turn(row) not in well)
 

@@ -41,7 +41,7 @@ class RefreshLinkedService:
         if not names:
             return Declined("the activities that failed name no linked service that could be tested", final=True)
         tested = await asyncio.gather(*(_tested(factory, name) for name in names[:MOST]))
-        return judged(dict(zip(names, tested, strict=False)))
+        return judged(dict(zip(names[:MOST], tested, strict=True)), untested=len(names[MOST:]))
 
     async def started(self, attempt: Attempt) -> Sequence[Rerun]:
         return await self._rerun.started(attempt)
@@ -64,13 +64,14 @@ class RefreshLinkedService:
         return tuple(named)
 
 
-def judged(results: Mapping[str, str | None]) -> Progress:
+def judged(results: Mapping[str, str | None], untested: int = 0) -> Progress:
     """What the tests mean: None is a connection that works, a text says why one does not."""
     broken = [f"{name} does not work: {why}" for name, why in results.items() if why not in (None, NOT_TESTED)]
     if broken:
         return Declined(f"the connection of the linked service {'; of '.join(broken)}", final=True)
     said = [f"the linked service {name} {why or 'was tested and connects'}" for name, why in results.items()]
-    return Wait(0, RERUN, "; ".join(said))
+    rest = [f"{untested} more were not tested"] if untested else []
+    return Wait(0, RERUN, "; ".join([*said, *rest]))
 
 
 async def _tested(factory: Factory, name: str) -> str | None:

@@ -636,3 +636,10 @@ async def test_a_flood_of_changes_of_one_issue_ends_as_the_last_one_says(world: 
         await site.tells(body)
     assert (await now(world, ticket)).status is Status.OPEN
     assert Approval.AWAITING is not (await now(world, ticket)).approval
+
+
+async def test_a_nul_in_a_label_is_no_reason_to_be_asked_again(postgresql_world: World):
+    site = Site(postgresql_world).open()
+    body = site.body("Done")
+    body["issue"]["fields"]["labels"] = ["a\x00b", "c\ud800"]
+    assert (await site.tells(body)).status_code == 202

@@ -5,7 +5,6 @@ https://developer.atlassian.com/cloud/jira/platform/webhooks/
 
 import hashlib
 import hmac
-import json
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -13,6 +12,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from pipemend.clients.bodies import read_json
 from pipemend.core.alert import Call, Door, Reading
 from pipemend.core.errors import BadDelivery
 from pipemend.core.issue import IssueChange, IssueState
@@ -100,10 +100,7 @@ class Webhook:
 
 
 def _json(body: bytes) -> Mapping[str, Any]:
-    try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
-        raise BadDelivery("it is no JSON", field="body") from None
+    found = read_json(body)
     if not isinstance(found, dict):
         raise BadDelivery("it is no JSON object", field="body")
     return found

@@ -1,5 +1,7 @@
 """Small mistakes on the command line are named in one line."""
 
+import contextlib
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -34,3 +36,12 @@ def test_a_mistake_is_named_in_one_line(mistake: str, tmp_path: Path):
 
 def test_it_says_which_release_it_is(tmp_path: Path):
     assert pipemend_says(["--version"], tmp_path).stdout == f"pipemend {pipemend.__version__}\n"
+
+
+def test_tokens_of_the_command_line_stand_in_the_audit_trail(tmp_path: Path):
+    for arguments in (["tokens", "add", "grafana", "--role", "viewer"], ["tokens", "revoke", "grafana"]):
+        assert pipemend_says(arguments, tmp_path).returncode == 0
+
+    with contextlib.closing(sqlite3.connect(tmp_path / "pipemend.db")) as db:
+        lines = db.execute("SELECT action, user_name FROM audit_trail").fetchall()
+    assert lines == [("token_added", "command line"), ("token_revoked", "command line")]

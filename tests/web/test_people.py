@@ -212,6 +212,7 @@ async def test_an_admin_makes_changes_and_shuts_out_users(world: World):
         assert (await browser.post("/api/automation", json={"enabled": False})).status_code == 200
         await admin.post("/dashboard/people/users/ada/disable")
         assert (await inside(browser), await sign_in(browser)) == (False, 401)
+        assert (await admin.post("/dashboard/people/users/ada/reset")).status_code == 409  # not let in by the way
         await admin.post("/dashboard/people/users/ada/enable")
         assert (await inside(browser), await sign_in(browser)) == (False, 303)
         reset = await admin.post("/dashboard/people/users/ada/reset")

@@ -31,8 +31,8 @@ The first three name the factory and go together; without them nothing is watche
 client id are needed too. Without one the managed identity of the machine is used: `AZURE_CLIENT_ID` alone chooses a
 user-assigned one.
 
-On App Service the platform itself sets `IDENTITY_ENDPOINT` and `IDENTITY_HEADER` in the environment. Azure's library
-reads them from there, not from `.env`. Where only their old names exist, those are taken."""
+On App Service the platform itself sets `IDENTITY_ENDPOINT` and `IDENTITY_HEADER`; elsewhere they may stand in `.env`.
+Where only their old names exist, those are taken."""
 DATABRICKS = """The host connects the workspace. Without a token the Azure identity above is used: it must be a user or
 service principal of the workspace. User and password of the webhook go together."""
 PLAYBOOKS = """\

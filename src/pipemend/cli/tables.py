@@ -13,12 +13,14 @@ from rich.table import Table
 from pipemend.bootstrap import open_database
 from pipemend.core.clock import WallClock, stamp
 from pipemend.core.errors import SettingsError
+from pipemend.flows import users
 from pipemend.settings import Settings
 from pipemend.store import access
 from pipemend.store.database import Database
 from pipemend.store.migrate import migrate
 
 T = TypeVar("T")
+BY = "command line"  # as the audit trail names whoever sits there
 LONGEST_NAME = 100
 
 
@@ -52,13 +54,13 @@ def add_token(name: str, role: str) -> str:
     if role not in access.ROLES:
         raise SettingsError(f"--role: '{role}' is none of {', '.join(access.ROLES)}")
     now = WallClock().now()
-    return write(lambda db: access.add_token(db, name, role, now))
+    return write(lambda db: users.add_token(db, name, role, by=BY, now=now))
 
 
 def revoke_token(name: str) -> None:
     """Raises NotFound."""
     now = WallClock().now()
-    write(lambda db: access.revoke_token(db, name, now))
+    write(lambda db: users.end_token(db, name, by=BY, now=now))
     print(f"The token of {name} has ended.")
 
 

@@ -5,14 +5,12 @@ from functools import partial
 from rich.console import Console
 from rich.table import Table
 
-from pipemend.cli.tables import write
+from pipemend.cli.tables import BY, write
 from pipemend.core.clock import WallClock, stamp
 from pipemend.flows import users
 from pipemend.settings import Settings
 from pipemend.store import people
 from pipemend.store.rows import Row
-
-BY = "command line"  # as the audit trail names whoever sits there
 
 
 def add(name: str, role: str) -> None:

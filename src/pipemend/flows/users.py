@@ -19,9 +19,11 @@ def add(db: sa.Connection, name: str, role: str, *, by: str, now: datetime) -> s
 def reset(db: sa.Connection, name: str, *, by: str, now: datetime) -> str:
     """The password and every session end; the word of the link for another one. Raises NotFound, Stale."""
     user = people.get(db, name)
+    if user.disabled_at:
+        raise Stale(f"{user.name} is disabled: enable them first")
     if user.issuer:
         raise Stale(f"{user.name} signs in at {user.issuer}, and has no password here")
-    people.change(db, user.name, password_hash=None, disabled_at=None)
+    people.change(db, user.name, password_hash=None)
     people.end_sessions(db, user.name)
     audit.write(db, "user_reset", at=now, user=by, details={"name": user.name})
     return people.make_link(db, user.name, now)
@@ -82,3 +84,16 @@ def stay_out(db: sa.Connection, issuer: str, subject: str) -> None:
     user = people.by_subject(db, issuer, subject)
     if user is not None:
         people.end_sessions(db, user.name)
+
+
+def add_token(db: sa.Connection, name: str, role: str, *, by: str, now: datetime) -> str:
+    """The token itself, which is never seen again. Raises Stale when its name is taken, or the machine's."""
+    token = access.add_token(db, name, role, now)
+    audit.write(db, "token_added", at=now, user=by, details={"name": name, "role": role})
+    return token
+
+
+def end_token(db: sa.Connection, name: str, *, by: str, now: datetime) -> None:
+    """It ends at once, and with it every session that came of it. Raises NotFound."""
+    access.revoke_token(db, name, now)
+    audit.write(db, "token_revoked", at=now, user=by, details={"name": name})

@@ -13,7 +13,6 @@ from pipemend.store import access, people
 from pipemend.web.asked import TokenIn
 from pipemend.web.auth import Admin, Served, User, settings_of
 from pipemend.web.pages.rendering import frame_in, show
-from pipemend.web.tokens import end_token, make_token
 
 HOME = "/dashboard/people"
 router = APIRouter(prefix=HOME)
@@ -62,14 +61,16 @@ async def enable(services: Served, user: Admin, name: str) -> Response:
 @router.post("/tokens")
 async def add_token(request: Request, services: Served, user: Admin, form: Annotated[TokenIn, Form()]) -> Response:
     """Makes an API token."""
-    token = await make_token(services, user.name, form)
+    token = await services.database.write(
+        partial(users.add_token, name=form.name, role=form.role, by=user.name, now=services.clock.now())
+    )
     return await _page(request, services, user, form.name, token)
 
 
 @router.post("/tokens/{name}/revoke")
 async def revoke(services: Served, user: Admin, name: str) -> Response:
     """Ends the token, and every session that came of it."""
-    await end_token(services, user.name, name)
+    await services.database.write(partial(users.end_token, name=name, by=user.name, now=services.clock.now()))
     return RedirectResponse(f"{HOME}#tokens", 303)
 
 

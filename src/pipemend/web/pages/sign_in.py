@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from pipemend.flows.services import Services
 from pipemend.store import access, people
 from pipemend.web import passwords
-from pipemend.web.auth import Configured, Served, by_cookie, cookie_name, secure
+from pipemend.web.auth import Served, by_cookie, cookie_name, secure
 from pipemend.web.entry import WAIT, begin_try, enter, inside, refuse_other_sites
 from pipemend.web.pages.rendering import render
 
@@ -19,9 +19,7 @@ Field = Annotated[str, Form(max_length=2000, pattern=r"^[^\x00]*$")]
 
 
 @router.get("/login")
-async def login_page(
-    request: Request, services: Served, settings: Configured, link: str = "", next: str = ""
-) -> Response:
+async def login_page(request: Request, services: Served, link: str = "", next: str = "") -> Response:
     """The form; with a one-time link straight to the dashboard."""
     if link:
         return await _by_link(request, services, link, next)

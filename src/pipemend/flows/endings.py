@@ -130,6 +130,7 @@ def end_attempt(
         completed_at=now,
         duration_seconds=max(0, round((now - attempt.started_at).total_seconds())),
         failure_reason=reason or attempt.failure_reason,
+        later_url=None,  # an address is a secret, and nobody asks there any more
         due_at=None,
         owner=None,
         revision=attempt.revision + 1,
@@ -152,7 +153,6 @@ def left_to_people(
     ticket = tickets.move(
         db,
         ticket,
-        status=_left_as(ticket),
         remediation_status=status,
         due_at=None,
         owner=None,
@@ -190,11 +190,6 @@ def left_to_people(
         s.notifiers,
     )
     return ticket
-
-
-def _left_as(ticket: Ticket) -> Status:
-    """Closed stays closed, and who works on it works on; else it is open."""
-    return Status.OPEN if ticket.status is Status.OPEN else ticket.status
 
 
 def last_failure(db: sa.Connection, ticket: Ticket) -> str | None:

@@ -32,6 +32,7 @@ async def _tried(part: Callable[[Services], Awaitable[object]], s: Services) -> 
     try:
         await part(s)
     except Exception as error:
+        log.exception("a part of upkeep stumbled", extra={"part": part.__name__})
         return error
     return None
 

@@ -22,6 +22,7 @@ SLOW_DOWN = ("ratelimited", "rate_limited")
 PASSING = ("internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org")
 
 
+WRONG_KIND = "not_allowed_token_type"
 OPENS = "apps.connections.open"  # the one method that wants the token of the app
 NO_TOKEN = (
     "invalid_auth",
@@ -29,7 +30,6 @@ NO_TOKEN = (
     "token_revoked",
     "token_expired",
     "account_inactive",
-    "not_allowed_token_type",
 )
 HELP = {
     "channel_not_found": "SLACK_ALERT_CHANNEL does not exist, or the bot cannot see it; or it is a route's channel",
@@ -140,7 +140,7 @@ def _translated(method: str, error: "SlackApiError") -> OutsideError:
         return OutsideError(f"Slack failed at {method}: {word or status}", transient=True, status=status)
     if not word and status < 400:
         return Unreadable(f"Slack's answer to {method} makes no sense", status=status)
-    if word in NO_TOKEN:
+    if word in NO_TOKEN or (method == OPENS and word == WRONG_KIND):
         return ShutOut(f"Slack refused {method}: {word} ({_token_of(method)})")
     return SlackRefused(method, word or f"status {status}", _more(data))
 

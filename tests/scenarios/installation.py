@@ -166,9 +166,14 @@ class Installation:
         answer = self.twin.post(f"/twin/pipelines/{FACTORY}/{pipeline}/trigger", json={"by": "schedule"})
         return str(answer.raise_for_status().json()["runId"])
 
+    def runs_of(self, pipeline: str) -> list[Mapping[str, Any]]:
+        return list(self.twin.get("/twin/runs", params={"pipeline": pipeline}).json()["runs"])
+
     def reruns(self, pipeline: str) -> list[Mapping[str, Any]]:
-        runs = self.twin.get("/twin/runs", params={"pipeline": pipeline}).json()["runs"]
-        return [run for run in runs if run.get("referencedRunId")]
+        return [run for run in self.runs_of(pipeline) if run.get("referencedRunId")]
+
+    def failed(self, pipeline: str) -> bool:
+        return any(run.get("status") == "Failed" for run in self.runs_of(pipeline))
 
     def playbook(self, **behaviour: Any) -> None:
         self.twin.put("/twin/workflows/retry-pipeline", json=behaviour).raise_for_status()

@@ -40,7 +40,8 @@ def test_what_fails_while_we_are_down_is_found_at_the_start(installed: Installat
     installed.until_ticket("first-load", "the feed works", status="acknowledged")
     installed.dies()
     installed.breaks("nightly-load", outcomes=["GatewayTimeout", "Succeeded"])
-    installed.until(lambda: len(installed.reruns("nightly-load")) == 0, "nobody is there to rerun it")
+    installed.until(lambda: installed.failed("nightly-load"), "it fails while we are down")
+    assert installed.reruns("nightly-load") == []
 
     installed.starts()
 

@@ -167,6 +167,10 @@ async def test_nothing_is_posted_without_an_address_or_when_a_job_does_not_tell(
     await bricks.failed("quiet", "NotebookError")
     await bricks.stage.put("databricks/dbx-twin/destination", url=None)
     await bricks.failed("orders", "NotebookError", tell={})
-    await asyncio.sleep(0.05)
+    await bricks.stage.put("databricks/dbx-twin/destination", url=door.url)
+    told = await bricks.failed("loud", "NotebookError", tell={"on": ["on_failure"]})
+    async with asyncio.timeout(20):
+        while not door.came:
+            await asyncio.sleep(0.02)
 
-    assert door.came == []
+    assert [body["run"]["run_id"] for body in door.came] == [str(told["run_id"])]

@@ -1,6 +1,6 @@
 # One word for each thing that is done here. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup assets demo test soak faults check lint types imports format docs lock clean chromium
+.PHONY: help setup assets demo pictures test soak faults check lint types imports format docs lock clean chromium
 
 export PIP_ROOT_USER_ACTION = ignore
 export PIP_DISABLE_PIP_VERSION_CHECK = 1

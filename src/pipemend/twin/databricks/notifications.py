@@ -12,7 +12,6 @@ from .runs import JobRun, TaskRun
 from .verdicts import first_failed
 
 SHAPES = ("plain", "state", "event", "flat", "pascal")
-CLUSTER_EVENTS = ("cluster.started", "cluster.terminated", "cluster.failed_to_start")
 
 
 @dataclass(frozen=True)

@@ -97,6 +97,3 @@ class JobRun:
     def current(self) -> list[TaskRun]:
         """The newest attempt of every task."""
         return list({one.task.key: one for one in self.tasks}.values())
-
-    def task_run(self, run_id: int) -> TaskRun | None:
-        return next((one for one in self.tasks if one.id == run_id), None)

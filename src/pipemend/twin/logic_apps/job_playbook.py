@@ -1,6 +1,6 @@
 """What a workflow does for Databricks: it readies the cluster as it is asked, then runs the job or repairs its run."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,6 @@ MESSAGES = {
     SCALE: "Cluster scaled up and job submitted",
     REINSTALL: "Cluster restarted with libraries reinstalled and job submitted",
 }
-Ready = Callable[[Reason | None], None]
 
 
 class Unsupported(ValueError):

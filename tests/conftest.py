@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from pipemend.clients import azure
 from pipemend.store.database import Database
 from pipemend.store.migrate import migrate
 from tests.postgres import PostgresUnavailable, drop_database, fresh_database, postgres
@@ -46,6 +47,12 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long tests come first, so that all workers end together; browser tests last: Playwright shares no thread."""
     items.sort(key=lambda item: ("page" in getattr(item, "fixturenames", ()), "scenarios" not in item.path.parts))
+
+
+@pytest.fixture(autouse=True)
+def identities_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process shares its Azure identities, with their budgets and their loop; each test is a process in small."""
+    monkeypatch.setattr(azure, "_living", {})
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from pipemend.clients import azure
 from pipemend.core.clock import WallClock
 from pipemend.platforms.data_factory import DataFactory, build
 from tests.platforms.adf import settings_for
@@ -18,7 +17,6 @@ __all__ = ["stage", "twin"]
 async def adf(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[DataFactory]:
     monkeypatch.setenv("IDENTITY_ENDPOINT", f"{stage.base_url}/identity/token")
     monkeypatch.setenv("IDENTITY_HEADER", "twin-identity")
-    monkeypatch.setattr(azure, "_living", {})  # an identity of its own: what rests for others does not rest here
     platform = build(settings_for(stage.base_url), WallClock())
     assert platform is not None
     yield platform

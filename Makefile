@@ -4,6 +4,8 @@
 
 export PIP_ROOT_USER_ACTION = ignore
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# As pip does, node believes the authorities that this machine believes: a proxy may have one of its own.
+export NODE_USE_SYSTEM_CA = 1
 
 PYTHON ?= python3
 VENV := .venv
